@@ -1,0 +1,61 @@
+import { relayOutbox } from '@keyferry/events';
+import { claimDue, reconcile, sweep } from '@keyferry/pipeline';
+import { createQueues, openRedis, waitForRedis } from '@keyferry/queue';
+import { openStore, waitForDatabase } from '@keyferry/store';
+import { createLog, runProcess, serveHealth, throttled } from '@keyferry/telemetry';
+import { readEnvironment } from './environment.ts';
+import { repeat } from './repeat.ts';
+
+/** Claims due backends, finds lost work, does what is due by time, and relays events. Any number of schedulers may run. */
+
+const startDeadlineMs = 30_000;
+const sweepPauseMs = 30_000;
+/** Reconciling compares open cycles with Redis, which is cheap, but needs no hurry. */
+const reconcilePauses = 10;
+/** A scheduler whose claims have failed for this long is restarted by whoever watches it. */
+const stuckAfterMs = 120_000;
+
+const log = createLog({ name: 'keyferry-scheduler', level: process.env.KEYFERRY_LOG_LEVEL ?? 'info' });
+
+await runProcess(log, async () => {
+  const environment = readEnvironment(process.env);
+  const { queuePrefix: prefix, pollMs } = environment;
+  const now = () => new Date();
+  const reportError = throttled(10_000, Date.now, (message, suppressed) => log.warn({ suppressed }, message));
+  const failed = (what: string) => (error: unknown) => {
+    reportError(`${what} failed: ${error instanceof Error && 'code' in error ? String(error.code) : 'unexpectedly'}`);
+    log.debug({ error: error as Error }, what);
+  };
+
+  const store = openStore({
+    connectionString: environment.databaseUrl,
+    applicationName: 'keyferry-scheduler',
+    onError: () => reportError('a database connection broke'),
+  });
+  await waitForDatabase(store, startDeadlineMs);
+  const redis = openRedis(environment.redisUrl, 'producer', () => reportError('redis does not answer'));
+  await waitForRedis(redis, startDeadlineMs);
+  const services = { store, queues: createQueues(redis, prefix), log, now };
+
+  const claiming = repeat(() => claimDue(services), pollMs, failed('claiming due backends'));
+  const loops = [
+    claiming,
+    repeat(() => reconcile(services, environment.settleMs), pollMs * reconcilePauses, failed('reconciling')),
+    repeat(() => sweep(services), sweepPauseMs, failed('sweeping')),
+    repeat(() => relayOutbox({ store, redis, prefix, log, now }), pollMs, failed('relaying events')),
+  ];
+  const health = await serveHealth(environment.health, async () => {
+    const sinceClaimMs = Date.now() - claiming.lastSuccessAt();
+    const ready = redis.status === 'ready' && sinceClaimMs < stuckAfterMs;
+    return { healthy: sinceClaimMs < stuckAfterMs, ready, checks: { sinceClaimMs } };
+  });
+  log.info({ health_port: health.port }, 'scheduler started');
+
+  return async () => {
+    await Promise.all(loops.map((loop) => loop.stop()));
+    await health.close();
+    await services.queues.close();
+    redis.disconnect();
+    await store.close();
+  };
+});

@@ -1,0 +1,6 @@
+export * from './call-counts.ts';
+export * from './limits.ts';
+export * from './pool.ts';
+export * from './references.ts';
+export * from './settings.ts';
+export type { CallStatistics } from './statistics.ts';

@@ -1,0 +1,26 @@
+/** How a connection treats its vault. Times are milliseconds. */
+export interface ConnectionLimits {
+  /** Calls at a time to one backend, whoever makes them. */
+  parallelism: number;
+  /** For one attempt, from its start to the last byte of the answer. */
+  deadlineMs: number;
+  /** Attempts of one call, the first one included. */
+  attempts: number;
+  /** The longest wait before the second attempt; it doubles with each further one. */
+  retryBaseMs: number;
+  retryMaxMs: number;
+  /** A vault that asks for a longer wait is asked again after this one. */
+  retryAfterCapMs: number;
+  /** How long a connection that nobody uses is kept. */
+  idleMs: number;
+}
+
+export const defaultLimits: ConnectionLimits = {
+  parallelism: 32,
+  deadlineMs: 30_000,
+  attempts: 4,
+  retryBaseMs: 250,
+  retryMaxMs: 5_000,
+  retryAfterCapMs: 30_000,
+  idleMs: 10 * 60_000,
+};

@@ -1,0 +1,122 @@
+import { z } from 'zod';
+import { backendName, durationBetween, excludePaths, pathMapping, prefix, syncPaths, timestamp } from './fields.ts';
+
+/** A vault's kind as the registry of vaults describes it. */
+export interface BackendKind {
+  kind: string;
+  label: string;
+  /** Of the vault's own settings, with everything secret under `auth`. */
+  configSchema: z.ZodType;
+}
+
+const settings = {
+  name: backendName,
+  prefix,
+  sync_paths: syncPaths,
+  exclude_paths: excludePaths,
+  path_mapping: pathMapping,
+  sync_interval: durationBetween('5s', '7d'),
+  auto_deprecate: z.boolean().describe('Deprecate keys whose absence from the vault was proven.'),
+  backup_deprecated_keys: z.boolean().describe('Keep an encrypted backup of what is deprecated.'),
+  grace_period: durationBetween('1s', '3650d').describe('From deprecated to archived.'),
+  retain_archived: durationBetween('1s', '3650d').describe('From archived or expired to purged.'),
+  state: z.enum(['active', 'paused']).describe('A paused backend is not synced; its keys are served.'),
+};
+
+const isObject = (value: unknown) => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const config = z.custom<Record<string, unknown>>(isObject, 'must be an object');
+
+/**
+ * A vault's own settings. They are documented by the kind's schema and checked against it once their references are
+ * resolved, so here they may be any object.
+ */
+function configOf(kind: BackendKind) {
+  const { $schema: _, ...schema } = z.toJSONSchema(kind.configSchema, { io: 'input', unrepresentable: 'any' });
+  return config.meta({ ...schema, description: `Settings of ${kind.label}. Strings under auth may be references.` });
+}
+
+function inputOf(kind: BackendKind) {
+  return z.strictObject({
+    ...settings,
+    kind: z.literal(kind.kind),
+    config: configOf(kind),
+    prefix: settings.prefix.default('bifrost'),
+    sync_paths: settings.sync_paths.optional().describe('By default everything below the prefix.'),
+    exclude_paths: settings.exclude_paths.default([]),
+    path_mapping: settings.path_mapping.default([]),
+    sync_interval: settings.sync_interval.default('300s'),
+    auto_deprecate: settings.auto_deprecate.default(true),
+    backup_deprecated_keys: settings.backup_deprecated_keys.default(true),
+    grace_period: settings.grace_period.default('24h'),
+    retain_archived: settings.retain_archived.default('90d'),
+    state: settings.state.default('active'),
+  });
+}
+
+/** What registers a backend: one shape for each kind of vault, told apart by `kind`. */
+export function backendInput(kinds: readonly BackendKind[]) {
+  type Input = ReturnType<typeof inputOf>;
+  const names = kinds.map(({ kind }) => kind).join(', ');
+  return z
+    .discriminatedUnion('kind', kinds.map(inputOf) as [Input, ...Input[]], {
+      error: (issue) => (issue.code === 'invalid_union' ? `must be one of the kinds ${names}` : 'must be an object'),
+    })
+    .transform((input) => ({ ...input, sync_paths: input.sync_paths ?? [`${input.prefix}/*`] }));
+}
+/** As it is sent. */
+export type BackendRequest = z.input<ReturnType<typeof backendInput>>;
+/** As it is after defaults. */
+export type BackendInput = z.output<ReturnType<typeof backendInput>>;
+
+/** What changes a backend: whatever is given; the rest stays. Its kind is for good. */
+export const backendPatch = z
+  .strictObject({
+    ...settings,
+    config: config.meta({
+      type: 'object',
+      description: 'Members replace those of the same name; null removes one; auth is replaced as a whole.',
+    }),
+  })
+  .partial()
+  .refine((patch) => Object.keys(patch).length > 0, 'must name at least one setting')
+  .meta({ id: 'BackendPatch' });
+export type BackendPatch = z.output<typeof backendPatch>;
+
+/** A backend as it is shown: its settings without credentials. */
+export const backendAnswer = z
+  .object({
+    id: z.uuid(),
+    kind: z.string(),
+    mode: z.enum(['proxy', 'sync']),
+    config: z.record(z.string(), z.unknown()).describe('The vault’s own settings, without auth.'),
+    name: z.string(),
+    prefix: z.string(),
+    sync_paths: z.array(z.string()),
+    exclude_paths: z.array(z.string()),
+    path_mapping: z.array(z.object({ from: z.string(), to: z.string() })),
+    sync_interval: z.string(),
+    auto_deprecate: z.boolean(),
+    backup_deprecated_keys: z.boolean(),
+    grace_period: z.string(),
+    retain_archived: z.string(),
+    state: settings.state,
+    next_sync: timestamp.nullable(),
+    created_at: timestamp,
+    updated_at: timestamp,
+  })
+  .meta({ id: 'Backend' });
+export type BackendAnswer = z.output<typeof backendAnswer>;
+
+export const backendList = z.object({ items: z.array(backendAnswer) });
+export type BackendList = z.output<typeof backendList>;
+
+export const backendRemoval = z.strictObject({
+  archive_keys: z
+    .enum(['true', 'false'])
+    .default('false')
+    .describe('Archive the backend’s live keys. Without it a backend that has some is not removed.'),
+});
+
+export const backendRemoved = z.object({ id: z.uuid(), name: z.string(), archived_keys: z.number().int() });
+export type BackendRemoved = z.output<typeof backendRemoved>;

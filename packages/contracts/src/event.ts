@@ -1,0 +1,103 @@
+import type { EventType } from '@keyferry/core';
+import { z } from 'zod';
+import {
+  cycleEventData,
+  heldEventData,
+  keysEventData,
+  recoveredEventData,
+  unreachableEventData,
+} from './event-data.ts';
+import { count, timestamp } from './fields.ts';
+import { limit } from './page.ts';
+
+const dataOf = {
+  'federation.sync.completed': cycleEventData,
+  'federation.sync.failed': cycleEventData,
+  'federation.backend.unreachable': unreachableEventData,
+  'federation.backend.recovered': recoveredEventData,
+  'keys.created': keysEventData,
+  'keys.updated': keysEventData,
+  'keys.restored': keysEventData,
+  'keys.deprecated': keysEventData,
+  'keys.archived': keysEventData,
+  'keys.expired': keysEventData,
+  'keys.purged': keysEventData,
+  'deprecation.held': heldEventData,
+} as const satisfies Record<EventType, z.ZodType>;
+
+/** CloudEvents 1.0 in JSON, with the extensions `tenantid` and `sequence`. */
+const envelope = z.object({
+  specversion: z.literal('1.0'),
+  id: z.uuid().describe('Stays the same however often the event is delivered.'),
+  source: z.string(),
+  subject: z.string().describe('The backend’s name.'),
+  time: timestamp,
+  datacontenttype: z.literal('application/json'),
+  tenantid: z.uuid(),
+  sequence: z.string().regex(/^\d+$/).describe('The number of the event within its source.'),
+});
+
+function eventOf<Type extends EventType>(type: Type) {
+  return envelope.extend({ type: z.literal(type), data: dataOf[type] });
+}
+
+export const cloudEvent = z
+  .discriminatedUnion('type', [
+    eventOf('federation.sync.completed'),
+    eventOf('federation.sync.failed'),
+    eventOf('federation.backend.unreachable'),
+    eventOf('federation.backend.recovered'),
+    eventOf('keys.created'),
+    eventOf('keys.updated'),
+    eventOf('keys.restored'),
+    eventOf('keys.deprecated'),
+    eventOf('keys.archived'),
+    eventOf('keys.expired'),
+    eventOf('keys.purged'),
+    eventOf('deprecation.held'),
+  ])
+  .meta({ id: 'Event' });
+export type CloudEvent = z.output<typeof cloudEvent>;
+
+/** An event as the outbox keeps it, its data as JSON. */
+export interface OutboxEvent {
+  id: string;
+  tenant_id: string;
+  backend_id: string;
+  seq: number;
+  type: EventType;
+  data: Record<string, unknown>;
+  occurred_at: Date;
+}
+
+/** The envelope of any event, its data not looked into. */
+export type EventEnvelope = z.output<typeof envelope> & { type: EventType; data: Record<string, unknown> };
+
+/** An event of the outbox as it is sent. What was written is sent on as it is, also by an older version's shape. */
+export function toCloudEvent(event: OutboxEvent): EventEnvelope {
+  return {
+    specversion: '1.0',
+    id: event.id,
+    source: `/federation/backends/${event.backend_id}`,
+    subject: String(event.data.backend),
+    type: event.type,
+    time: event.occurred_at.toISOString(),
+    datacontenttype: 'application/json',
+    tenantid: event.tenant_id,
+    sequence: String(event.seq),
+    data: event.data,
+  };
+}
+
+export const eventQuery = z.strictObject({
+  limit,
+  after: z
+    .union([z.literal('now'), z.coerce.number().int().nonnegative()], 'must be a position or "now"')
+    .default(0)
+    .describe('The position after which to read: the `next` of the answer before, or `now` for what is to come.'),
+});
+export const eventPage = z.object({
+  items: z.array(cloudEvent),
+  next: count.describe('Give it as after to read on.'),
+});
+export type EventPage = z.output<typeof eventPage>;

@@ -1,0 +1,75 @@
+import { KeyferryError, parseDuration, parseGlob, parseMapping, parseSyncPath, pathProblem } from '@keyferry/core';
+import { z } from 'zod';
+import { parsedBy } from './refusal.ts';
+
+/** Fields that several requests and answers have. */
+
+export const timestamp = z.iso.datetime().describe('Time in UTC, as ISO 8601.');
+
+export const count = z.number().int().nonnegative();
+
+const durationText = z.string('must be a duration such as 300s').superRefine(parsedBy(parseDuration));
+
+/** A duration as text, between two others, both included. */
+export function durationBetween(least: string, most: string) {
+  return durationText
+    .superRefine(
+      parsedBy((text) => {
+        // What is no duration at all has its issue already.
+        const seconds = secondsOf(text);
+        if (seconds !== null && (seconds < parseDuration(least) || seconds > parseDuration(most)))
+          throw new KeyferryError('config_invalid', `"${text}" is not between ${least} and ${most}.`);
+      }),
+    )
+    .meta({
+      description: `A whole number and a unit (s, m, h, d), from ${least} to ${most}.`,
+      examples: ['300s', '24h'],
+    });
+}
+
+function secondsOf(text: string): number | null {
+  try {
+    return parseDuration(text);
+  } catch {
+    return null;
+  }
+}
+
+const mostGlobs = 200;
+
+export const syncPaths = z
+  .array(z.string().superRefine(parsedBy(parseSyncPath)))
+  .min(1, 'must name at least one path')
+  .max(mostGlobs)
+  .describe('Globs of remote paths that are carried. A trailing `/*` means everything below.');
+
+export const excludePaths = z
+  .array(z.string().superRefine(parsedBy(parseGlob)))
+  .max(mostGlobs)
+  .describe('Globs of remote paths that are left out, though sync_paths include them.');
+
+const mappingRule = z
+  .strictObject({
+    from: z.string().describe('Glob of local paths.'),
+    to: z.string().describe('Glob of remote paths, with the same wildcards in the same order.'),
+  })
+  .superRefine(parsedBy((rule) => parseMapping([rule])));
+
+export const pathMapping = z
+  .array(mappingRule)
+  .max(mostGlobs)
+  .describe('Ordered rules between local and remote paths; the first that matches wins.');
+
+export const prefix = z
+  .string()
+  .refine((path) => pathProblem(path) === null && !/[*?]/.test(path), 'must be a path without wildcards')
+  .superRefine(parsedBy((path) => parseSyncPath(`${path}/*`)))
+  .describe('The folder that sync_paths start from where they are not given.');
+
+const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+export const backendName = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'must be 1 to 64 letters, digits, dots, dashes or underscores')
+  .refine((name) => !uuid.test(name), 'must not look like an id')
+  .describe('Unique among the backends.');

@@ -1,0 +1,12 @@
+export * from './backend.ts';
+export * from './backend-status.ts';
+export * from './cycle.ts';
+export * from './error.ts';
+export * from './event.ts';
+export * from './event-data.ts';
+export * from './failure.ts';
+export * from './health.ts';
+export * from './hold.ts';
+export * from './key.ts';
+export type { Page } from './page.ts';
+export { refusalOf } from './refusal.ts';

@@ -1,0 +1,160 @@
+/**
+ * What can go wrong, once for the whole product. `docs/errors.md` lists the same codes; a test holds the two together.
+ */
+
+/** How a call to a vault failed. Given once, where the SDK is; retry, breaker, event and words follow from it alone. */
+export const failureClasses = [
+  'not_found',
+  'deleted',
+  'disabled',
+  'forbidden',
+  'unauthenticated',
+  'throttled',
+  'unavailable',
+  'timeout',
+  'conflict',
+  'invalid',
+  'too_large',
+] as const;
+
+export type FailureClass = (typeof failureClasses)[number];
+
+/** The action of each code: what the person who reads it does next. */
+export const errorCatalogue = {
+  // a vault, seen from one call
+  vault_not_found: 'Check that the path exists in the vault and that sync_paths name it as the vault does.',
+  vault_deleted: 'The vault holds the name but not its value. Undelete it there if it is still wanted.',
+  vault_disabled: 'Enable the secret in the vault.',
+  vault_forbidden: 'Give the backend’s identity permission for this path, in the vault’s policy.',
+  vault_unauthenticated: 'Renew the credentials of the backend: `keyferry backend update <name>`.',
+  vault_throttled: 'The vault limits requests. Raise its quota or the sync_interval.',
+  vault_unavailable: 'Check that the vault is up and that its address can be reached from the workers.',
+  vault_timeout: 'The vault did not answer in time. Check its load and the network between.',
+  vault_conflict: 'Somebody else changed the secret at the same time. It is looked at again in the next cycle.',
+  vault_invalid: 'The vault answered something that is not its protocol. Check the address and any proxy between.',
+  vault_too_large: 'The answer is larger than Keyferry carries. Split the secret.',
+  vault_sealed: 'Unseal the vault.',
+  container_missing: 'Check the mount, project or vault name and the namespace in the backend’s configuration.',
+  container_unproven:
+    'Allow the identity to read the mount (a policy on any path below it is enough), so that absence can be proven.',
+  container_mismatch: 'Set `kv_version` to what the mount is, or leave it out so that it is detected.',
+  listing_incomplete: 'Nothing was removed. Find the folder named in the message and allow listing it.',
+
+  // a secret of a cycle
+  path_incompatible: 'Rename the secret in the vault or map it with path_mapping.',
+  path_taken: 'Another key has this local path. Give one of the two another path with path_mapping.',
+  path_ambiguous: 'Two secrets of this backend map to one local path. Tell them apart with path_mapping.',
+  path_excluded: 'The path is excluded by exclude_paths.',
+  value_too_large: 'Split the secret: a value may have at most 2 MiB.',
+  conflict_manual: 'Both sides changed and the policy is manual. Resolve the conflict.',
+  removal_unconfirmed: 'The listing lacked the secret, but a direct read did not prove it gone. It stays as it is.',
+  hidden_from_listing: 'The listing lacked the secret, but a direct read found it. It stays as it is.',
+
+  // a cycle
+  cycle_exhausted: 'See `keyferry jobs failed`, mend the cause, then `keyferry jobs replay`.',
+  cycle_not_found: 'List the cycles with `keyferry cycles list`.',
+  cycle_running: 'Wait for the open cycle to end, or watch it with `keyferry cycles show`.',
+  nothing_to_replay: 'There is no failed work for this backend.',
+  failure_not_found: 'List failed work with `keyferry jobs failed`.',
+  hold_not_found: 'List holds with `keyferry held list`.',
+  hold_over: 'The hold has ended. If keys are still missing, the next cycle opens a new one.',
+
+  // configuration
+  config_invalid: 'Correct the field that the message names.',
+  backend_exists: 'Choose another name, or change the existing backend with `keyferry backend update`.',
+  backend_not_found: 'List the backends with `keyferry backend list`.',
+  backend_has_keys: 'Say what becomes of its keys: remove it with `--archive-keys`.',
+  backend_kind_unknown: 'Use one of the kinds that the message lists.',
+  key_not_found: 'List the keys with `keyferry keys list`.',
+  reference_invalid: 'Write `env.<VAR>`, or the value itself.',
+  reference_refused: 'Add the variable to KEYFERRY_ALLOWED_ENV in the environment of workers and API.',
+  reference_unresolved: 'Set the variable in the environment of workers and API.',
+  duration_invalid: 'Write a whole number and a unit: 300s, 15m, 24h, 90d.',
+  glob_invalid: 'Use `*` for one segment, `**` for any number, `?` for one character.',
+  mapping_not_invertible: 'Use the same wildcards, in the same order, on both sides of the rule.',
+
+  // the services below
+  database_unavailable: 'Check DATABASE_URL and that Postgres runs.',
+  database_outdated: 'Run `keyferry migrate` with the owner’s connection.',
+  database_too_new: 'This Keyferry is older than its database. Upgrade it.',
+  database_role_unsafe:
+    'Connect as a role that is no superuser and has no BYPASSRLS, or let Keyferry set its own role.',
+  redis_unavailable: 'Check REDIS_URL and that Redis or Valkey (6.2 or newer) runs.',
+  master_key_missing:
+    'Give the master key this database was encrypted with, by KEYFERRY_MASTER_KEY or KEYFERRY_MASTER_KEY_FILE.',
+  master_key_mismatch:
+    'This is not the master key that the data were encrypted with. Give that one; nothing was changed.',
+  master_key_invalid: 'A master key is 32 bytes in base64. Check the file or the variable, and that it can be read.',
+  decryption_failed: 'The stored value was altered or belongs to another key. Restore it from a backup.',
+  setup_failed: 'Do what the message says, then start again.',
+
+  // HTTP
+  unauthorized: 'Send `Authorization: Bearer <token>`.',
+  not_found: 'See /openapi.json for the routes.',
+  request_invalid: 'Correct the field that the message names.',
+  internal: 'This is a fault of Keyferry. Report it with the request id.',
+} as const satisfies Record<string, string>;
+
+export type ErrorCode = keyof typeof errorCatalogue;
+
+export interface ErrorDetails {
+  /** Set on failures of a vault; decides on retry. */
+  failureClass?: FailureClass;
+  /** How long the vault asked to wait, in milliseconds. */
+  retryAfterMs?: number;
+  /** Further facts without values, shown by the API as `details`. */
+  details?: Record<string, unknown>;
+}
+
+/**
+ * An error made for a person: a code, one sentence that says what happened to which path, and what to do.
+ * The message never holds a secret value or a provider's response body.
+ */
+export class KeyferryError extends Error {
+  readonly code: ErrorCode;
+  readonly failureClass: FailureClass | undefined;
+  readonly retryAfterMs: number | undefined;
+  readonly details: Record<string, unknown> | undefined;
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    super(message);
+    this.name = 'KeyferryError';
+    this.code = code;
+    this.failureClass = details.failureClass;
+    this.retryAfterMs = details.retryAfterMs;
+    this.details = details.details;
+  }
+
+  /** What to do about it. */
+  get action(): string {
+    return errorCatalogue[this.code];
+  }
+}
+
+/** A failure of one call to a vault. `what` is a sentence: which operation on which path, and what came of it. */
+export function vaultFailure(
+  failureClass: FailureClass,
+  what: string,
+  details: Omit<ErrorDetails, 'failureClass'> & { code?: ErrorCode } = {},
+): KeyferryError {
+  const { code = `vault_${failureClass}` as const, ...rest } = details;
+  return new KeyferryError(code, what, { ...rest, failureClass });
+}
+
+/** The class of anything thrown; what nobody classified is a fault of ours or garbage, and never absence. */
+export function classOf(error: unknown): FailureClass {
+  return (error instanceof KeyferryError && error.failureClass) || 'invalid';
+}
+
+/** Classes that may pass by themselves: tried again, and counted as a connection failure when they end a cycle. */
+export function isTransient(failureClass: FailureClass): boolean {
+  return failureClass === 'throttled' || failureClass === 'unavailable' || failureClass === 'timeout';
+}
+
+/** Code and message that may be stored or shown for anything thrown. Unknown errors keep their words to themselves. */
+export function describeError(error: unknown): { code: ErrorCode; message: string; failureClass: FailureClass | null } {
+  if (error instanceof KeyferryError)
+    return { code: error.code, message: error.message, failureClass: error.failureClass ?? null };
+  const name = error instanceof Error ? error.name : typeof error;
+  return { code: 'internal', message: `An unexpected ${name} stopped the work.`, failureClass: null };
+}

@@ -1,0 +1,44 @@
+import { KeyferryError } from './errors.ts';
+import { fillGlob, type Glob, parseGlob } from './glob.ts';
+import { normalizePath } from './path.ts';
+
+/** One rule of path_mapping: a local pattern and the remote pattern it stands for. */
+export interface MappingRule {
+  from: string;
+  to: string;
+}
+
+export interface PathMapping {
+  /** The local path of a remote name. Without rules, and where none matches, the name itself. */
+  toLocal(remote: string): string;
+  /** The remote name of a local path. */
+  toRemote(local: string): string;
+}
+
+/**
+ * Ordered rules, the first match wins, in both directions. A rule that can't be inverted, because its sides have
+ * different wildcards, is refused with `mapping_not_invertible`.
+ */
+export function parseMapping(rules: readonly MappingRule[]): PathMapping {
+  const parsed = rules.map((rule) => {
+    const from = parseGlob(rule.from);
+    const to = parseGlob(rule.to);
+    if (from.wildcards.join() !== to.wildcards.join())
+      throw new KeyferryError(
+        'mapping_not_invertible',
+        `The rule from "${rule.from}" to "${rule.to}" can't be inverted: its sides have different wildcards.`,
+      );
+    return { from, to };
+  });
+  const translate = (path: string, source: 'from' | 'to', target: 'from' | 'to'): string => {
+    for (const rule of parsed) {
+      const captures = (rule[source] as Glob).capture(path);
+      if (captures) return fillGlob(rule[target].source, captures);
+    }
+    return path;
+  };
+  return {
+    toLocal: (remote) => normalizePath(translate(normalizePath(remote), 'to', 'from')),
+    toRemote: (local) => translate(local, 'from', 'to'),
+  };
+}

@@ -1,0 +1,44 @@
+/** What came of a listed secret. Every one that a cycle discovers has exactly one of these. */
+export const outcomes = [
+  'added',
+  'updated',
+  'unchanged',
+  'restored',
+  'ahead',
+  'conflicting',
+  'invalid',
+  'skipped',
+  'failed',
+  'gone',
+] as const;
+export type Outcome = (typeof outcomes)[number];
+
+/** Counted beside the outcomes: keys that the listing did not bring. */
+export const sideCounts = [
+  'deprecated',
+  'archived',
+  'expired',
+  'missing',
+  'held',
+  'unconfirmed',
+  'out_of_scope',
+] as const;
+export type SideCount = (typeof sideCounts)[number];
+
+export type CycleCounts = Record<'discovered' | Outcome | SideCount, number>;
+
+export function emptyCounts(): CycleCounts {
+  return Object.fromEntries(['discovered', ...outcomes, ...sideCounts].map((name) => [name, 0])) as CycleCounts;
+}
+
+/** Outcomes that a person should look at: a completed cycle with any of them has issues. */
+export const issueOutcomes: readonly Outcome[] = ['conflicting', 'invalid', 'skipped', 'failed'];
+
+export function issuesOf(counts: CycleCounts): number {
+  return issueOutcomes.reduce((sum, outcome) => sum + counts[outcome], 0) + counts.unconfirmed;
+}
+
+/** Invariant 8: whether every discovered secret has its outcome. */
+export function addsUp(counts: CycleCounts): boolean {
+  return counts.discovered === outcomes.reduce((sum, outcome) => sum + counts[outcome], 0);
+}

@@ -1,0 +1,102 @@
+import type { KeyState } from './lifecycle.ts';
+import { nextState } from './lifecycle.ts';
+import type { Outcome } from './outcome.ts';
+
+/** What to do with one secret that was read: a pure decision between what is stored and what the vault holds. */
+
+export const conflictPolicies = ['backend_wins', 'local_wins', 'manual'] as const;
+export type ConflictPolicy = (typeof conflictPolicies)[number];
+
+/** The stored side. Digests are keyed, in hex; base is what both sides last agreed on. */
+export interface KnownKey {
+  state: KeyState;
+  revoked: boolean;
+  baseDigest: string;
+  localDigest: string;
+  remoteDigest: string;
+  remoteVersion: string | null;
+  remoteRevision: string | null;
+  /** When the vault made the stored version. */
+  remoteCreatedAt: Date | null;
+  expiresAt: Date | null;
+}
+
+/** The vault's side. */
+export interface RemoteReading {
+  digest: string;
+  version: string | null;
+  revision: string | null;
+  createdAt: Date | null;
+  expiresAt: Date | null;
+}
+
+export type Write =
+  | 'none' // nothing differs: no row is written
+  | 'metadata' // version, revision, expiry or state changes, the value does not
+  | 'remote_noted' // the remote digest is noted, the local value stays
+  | 'value'; // the vault's value becomes the current version
+
+export interface Settlement {
+  outcome: Outcome;
+  write: Write;
+  state: KeyState;
+}
+
+/**
+ * Three-way by digests. An older remote version never replaces a newer one: a vault says when it made a version, so a
+ * secret that was destroyed and made anew, whose numbers start again, is not taken for an older one.
+ */
+export function settle(known: KnownKey | null, remote: RemoteReading, policy: ConflictPolicy, now: Date): Settlement {
+  const expired = remote.expiresAt !== null && remote.expiresAt <= now;
+  if (known === null) return { outcome: 'added', write: 'value', state: expired ? 'expired' : 'active' };
+  if (isOlder(remote, known)) return { outcome: 'unchanged', write: 'none', state: known.state };
+
+  const state = stateOf(known, remote, expired);
+  const moved = state !== known.state;
+  const changedRemotely = remote.digest !== known.baseDigest;
+  const changedLocally = known.localDigest !== known.baseDigest;
+  const restored = moved && state === 'active';
+  const metadata = metadataDiffers(known, remote) || moved ? 'metadata' : 'none';
+
+  if (remote.digest === known.localDigest)
+    return {
+      outcome: restored ? 'restored' : 'unchanged',
+      write: changedLocally || changedRemotely ? 'metadata' : metadata,
+      state,
+    };
+  if (!changedLocally) return { outcome: restored ? 'restored' : 'updated', write: 'value', state };
+  if (!changedRemotely) return { outcome: 'ahead', write: metadata, state };
+  switch (policy) {
+    case 'backend_wins':
+      return { outcome: 'updated', write: 'value', state };
+    case 'local_wins':
+      return { outcome: 'ahead', write: 'remote_noted', state };
+    case 'manual':
+      return { outcome: 'conflicting', write: 'none', state: known.state };
+  }
+}
+
+function stateOf(known: KnownKey, remote: RemoteReading, expired: boolean): KeyState {
+  if (known.revoked) return 'archived';
+  if (known.state === 'expired') return !expired && isRenewal(known, remote) ? 'active' : 'expired';
+  const found = nextState(known, 'found') as KeyState;
+  return expired ? 'expired' : found;
+}
+
+function isRenewal(known: KnownKey, remote: RemoteReading): boolean {
+  const later = known.expiresAt !== null && (remote.expiresAt === null || remote.expiresAt > known.expiresAt);
+  return later || remote.version !== known.remoteVersion || remote.digest !== known.remoteDigest;
+}
+
+function isOlder(remote: RemoteReading, known: KnownKey): boolean {
+  return remote.createdAt !== null && known.remoteCreatedAt !== null && remote.createdAt < known.remoteCreatedAt;
+}
+
+function metadataDiffers(known: KnownKey, remote: RemoteReading): boolean {
+  return (
+    remote.revision !== known.remoteRevision ||
+    remote.version !== known.remoteVersion ||
+    remote.digest !== known.remoteDigest ||
+    remote.expiresAt?.getTime() !== known.expiresAt?.getTime()
+  );
+}

@@ -1,0 +1,33 @@
+import type { Connection } from '@keyferry/connections';
+import { type Backend, openSettings } from '@keyferry/store';
+import type { Services } from './services.ts';
+
+/** A use of the backend's connection, which the caller closes; its credentials are opened only when there is none yet. */
+export async function openConnection(
+  services: Pick<Services, 'connections' | 'store' | 'keyring'>,
+  backend: Pick<Backend, 'id' | 'tenant_id' | 'kind' | 'config' | 'credentials_version'>,
+): Promise<Connection> {
+  return await services.connections.open({
+    id: backend.id,
+    kind: backend.kind,
+    fingerprint: `${backend.credentials_version}:${JSON.stringify(backend.config)}`,
+    settings: async () => {
+      const keys = await services.keyring.ofTenant(backend.tenant_id);
+      return await services.store.inTenant(backend.tenant_id, (tx) => openSettings(tx, backend.id, keys));
+    },
+  });
+}
+
+/** Opens the connection when it is first asked for, and ends its use with the run. */
+export function lazyConnection(services: Parameters<typeof openConnection>[0], backend: Backend) {
+  let opened: Promise<Connection> | null = null;
+  return {
+    open: () => {
+      opened ??= openConnection(services, backend);
+      return opened;
+    },
+    async [Symbol.asyncDispose]() {
+      await (await opened?.catch(() => null))?.close();
+    },
+  };
+}

@@ -1,0 +1,72 @@
+import type { EventType } from '@keyferry/core';
+import {
+  allTenants,
+  appendEvents,
+  archiveKeys,
+  expireKeys,
+  listBackends,
+  pruneCycles,
+  pruneEvents,
+  purgeKeys,
+  type Swept,
+  type Tx,
+} from '@keyferry/store';
+import { keyEvents } from '../key-events.ts';
+import type { CoordinationServices } from '../services.ts';
+
+type SweepEvent = Extract<EventType, 'keys.expired' | 'keys.archived' | 'keys.purged'>;
+
+const passes: readonly [SweepEvent, (tx: Tx, now: Date, limit: number) => Promise<Swept[]>][] = [
+  ['keys.expired', expireKeys],
+  ['keys.archived', archiveKeys],
+  ['keys.purged', purgeKeys],
+];
+
+/** Keys that one transaction moves at most, so that a sweep never holds many rows for long. */
+const batchSize = 1_000;
+const days = 24 * 3600 * 1000;
+const keptForResume = 1 * days;
+const keptCycles = 30 * days;
+const keptEvents = 7 * days;
+
+export type SweepCounts = Record<SweepEvent, number>;
+
+/** Does what is due by time alone: expiry, the end of grace, retention, and the records nobody needs any more. */
+export async function sweep(services: CoordinationServices): Promise<SweepCounts> {
+  const counts: SweepCounts = { 'keys.expired': 0, 'keys.archived': 0, 'keys.purged': 0 };
+  for (const tenantId of await allTenants(services.store)) {
+    for (const [type, pass] of passes) {
+      let moved: number;
+      do {
+        moved = await services.store.inTenant(tenantId, async (tx) => {
+          const now = services.now();
+          const swept = await pass(tx, now, batchSize);
+          await tell(tx, type, swept, now);
+          return swept.length;
+        });
+        counts[type] += moved;
+      } while (moved === batchSize);
+    }
+    await services.store.inTenant(tenantId, async (tx) => {
+      const ago = (time: number) => new Date(services.now().getTime() - time);
+      await pruneCycles(tx, { shards: ago(keptForResume), cycles: ago(keptCycles) });
+      await pruneEvents(tx, ago(keptEvents));
+    });
+  }
+  return counts;
+}
+
+async function tell(tx: Tx, type: SweepEvent, swept: Swept[], now: Date): Promise<void> {
+  if (swept.length === 0) return;
+  // A removed backend still has keys whose retention ends; its events go on under its id.
+  for (const backend of await backendsOf(tx, swept)) {
+    const paths = swept.filter((key) => key.backend_id === backend.id).map((key) => key.local_path);
+    await appendEvents(tx, backend.id, keyEvents(type, backend, null, paths), now);
+  }
+}
+
+async function backendsOf(tx: Tx, swept: Swept[]) {
+  const ids = [...new Set(swept.map((key) => key.backend_id))].sort();
+  const known = new Map((await listBackends(tx, { removedToo: true })).map((backend) => [backend.id, backend]));
+  return ids.flatMap((id) => known.get(id) ?? []);
+}

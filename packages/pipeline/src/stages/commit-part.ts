@@ -1,0 +1,170 @@
+import { randomUUID } from 'node:crypto';
+import { classOf, describeError, KeyferryError, type Outcome, outcomes } from '@keyferry/core';
+import {
+  addCandidates,
+  addIssues,
+  appendEvents,
+  type Dispatch,
+  holdShard,
+  type Issue,
+  loadKeys,
+  noteSeen,
+  type Shard,
+  type ShardRef,
+  type StoredKey,
+  settleShard,
+  type Tx,
+  writeKeys,
+} from '@keyferry/store';
+import type { SecretReading } from '@keyferry/vaults';
+import { keyEvents } from '../key-events.ts';
+import { type Decision, decide } from './decide.ts';
+import type { StageRun } from './stage-run.ts';
+
+/** What a shard has read so far and not yet written. */
+export interface Part {
+  readings: Reading[];
+  failed: { remote: string; error: Error }[];
+  bytes: number;
+}
+
+export interface Reading {
+  remote: string;
+  local: string;
+  reading: SecretReading;
+}
+
+export const emptyPart = (): Part => ({ readings: [], failed: [], bytes: 0 });
+
+const maxRounds = 5;
+
+/**
+ * Load, decide, commit once: keys, versions, events, issues and what is left of the shard, in one transaction. Keys that
+ * somebody else wrote between the reading and the writing are looked at again in another round. Takes what is settled out
+ * of `left`, and returns the job that comes next, if this was the cycle's last shard.
+ */
+export async function commitPart(
+  run: StageRun,
+  shard: Shard,
+  left: Map<string, string>,
+  part: Part,
+): Promise<Dispatch[]> {
+  let readings = part.readings;
+  let failed = part.failed.map(({ remote, error }) => reportOf(remote, error));
+  for (let round = 0; round < maxRounds; round++) {
+    const result = await commitRound(run, shard, left, readings, failed);
+    for (const remote of result.settled) left.delete(remote);
+    if (result.overtaken.length === 0) return result.next ? [result.next] : [];
+    readings = result.overtaken;
+    failed = [];
+  }
+  throw new KeyferryError('vault_conflict', 'Keys of this shard were changed again and again while it was written.', {
+    failureClass: 'unavailable',
+  });
+}
+
+interface RoundResult {
+  settled: string[];
+  overtaken: Reading[];
+  next: Dispatch | null;
+}
+
+async function commitRound(
+  run: StageRun,
+  shard: Shard,
+  left: Map<string, string>,
+  readings: Reading[],
+  failed: Issue[],
+): Promise<RoundResult> {
+  const { services, cycle, backend } = run;
+  const now = services.now();
+  const keys = await services.keyring.ofTenant(cycle.tenant_id);
+  const known = await services.store.inTenant(cycle.tenant_id, (tx) =>
+    loadKeys(tx, backend.id, pathsOf(readings, failed)),
+  );
+  const decisions = readings.map((item) =>
+    decide({ item, known: known.get(item.remote) ?? null, id: randomUUID(), backend, keys, now }),
+  );
+  const calls = run.takeCalls();
+
+  return await services.store.inTenant(cycle.tenant_id, async (tx) => {
+    await holdShard(tx, shard);
+    const context = {
+      tenantId: cycle.tenant_id,
+      backendId: backend.id,
+      digestKeyId: keys.digestKeyId,
+      encryptionKeyId: keys.encryptionKeyId,
+      now,
+    };
+    const written = await writeKeys(
+      tx,
+      context,
+      decisions.flatMap(({ write }) => write ?? []),
+    );
+    const landed = decisions.filter(({ write }) => write === null || written.has(write.id));
+    const overtaken = decisions.filter(({ write }) => write !== null && !written.has(write.id)).map(({ item }) => item);
+    await reportFailures(run, tx, failed, known);
+    await addIssues(
+      tx,
+      cycle,
+      landed.flatMap(({ issue }) => issue ?? []),
+    );
+    await appendEvents(tx, backend.id, eventsOf(run, landed), now);
+
+    const settled = [...landed.map(({ item }) => item.remote), ...failed.map(({ remotePath }) => remotePath)];
+    const gone = new Set(settled);
+    const rest = [...left].filter(([remote]) => !gone.has(remote)) as ShardRef[];
+    const counts = countOutcomes([...landed.map(({ outcome }) => outcome), ...failed.map(({ outcome }) => outcome)]);
+    const next = await settleShard(tx, shard, { left: rest, counts, calls, now });
+    return { settled, overtaken, next };
+  });
+}
+
+const pathsOf = (readings: Reading[], failed: Issue[]) => [
+  ...readings.map(({ remote }) => remote),
+  ...failed.map(({ remotePath }) => remotePath),
+];
+
+/** A read that proves a listed secret gone makes its key a candidate; any other failure is an issue, and no absence. */
+async function reportFailures(run: StageRun, tx: Tx, failed: Issue[], known: Map<string, StoredKey>): Promise<void> {
+  const { cycle, backend, services } = run;
+  const present = failed.filter(({ outcome }) => outcome !== 'gone');
+  const gone = failed.filter(({ outcome }) => outcome === 'gone');
+  await addCandidates(
+    tx,
+    cycle,
+    gone.flatMap(({ remotePath }) => known.get(remotePath)?.id ?? []),
+  );
+  await addIssues(tx, cycle, present);
+  await noteSeen(
+    tx,
+    backend.id,
+    present.map(({ remotePath }) => remotePath),
+    services.now(),
+  );
+}
+
+function reportOf(remotePath: string, error: Error): Issue {
+  const { code, message } = describeError(error);
+  const failureClass = classOf(error);
+  const outcome = failureClass === 'not_found' || failureClass === 'deleted' ? 'gone' : 'failed';
+  return { remotePath, outcome, code, class: failureClass, message };
+}
+
+function eventsOf({ backend, cycle }: StageRun, landed: Decision[]) {
+  const pathsWith = (outcome: Outcome) => landed.filter((one) => one.outcome === outcome).map(({ item }) => item.local);
+  return [
+    ...keyEvents('keys.created', backend, cycle.id, pathsWith('added')),
+    ...keyEvents('keys.updated', backend, cycle.id, pathsWith('updated')),
+    ...keyEvents('keys.restored', backend, cycle.id, pathsWith('restored')),
+  ];
+}
+
+function countOutcomes(all: readonly Issue['outcome'][]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const outcome of outcomes) {
+    const count = all.filter((one) => one === outcome).length;
+    if (count > 0) counts[outcome] = count;
+  }
+  return counts;
+}

@@ -1,0 +1,103 @@
+import { keyTypeOf, type Outcome, type RemoteReading, type Settlement, settle } from '@keyferry/core';
+import {
+  type Backend,
+  type Issue,
+  type KeyWrite,
+  type StoredKey,
+  type TenantKeys,
+  valueBinding,
+} from '@keyferry/store';
+import type { Reading } from './commit-part.ts';
+
+/** Twice what Vault takes, and more than any other vault does. */
+const maxValueBytes = 2 * 1024 * 1024;
+
+export interface Decision {
+  item: Reading;
+  outcome: Outcome;
+  write: KeyWrite | null;
+  issue: Issue | null;
+}
+
+/** What becomes of one secret that was read. Encrypts its value where the value is to be stored. */
+export function decide(input: {
+  item: Reading;
+  known: StoredKey | null;
+  /** For a key that is new. */
+  id: string;
+  backend: Backend;
+  keys: TenantKeys;
+  now: Date;
+}): Decision {
+  const { item, known, backend, keys, now } = input;
+  const { reading } = item;
+  if (reading.value.size > maxValueBytes) return tooLarge(item);
+
+  const digest = keys.digest(reading.value.reveal());
+  const remote: RemoteReading = { ...reading, digest: digest.toString('hex') };
+  const settlement = settle(known, remote, backend.conflict_policy, now);
+  const issue = settlement.outcome === 'conflicting' ? conflictOf(item) : null;
+  if (settlement.write === 'none') return { item, outcome: settlement.outcome, write: null, issue };
+  return { item, outcome: settlement.outcome, write: writeOf(input, digest, settlement), issue };
+}
+
+function writeOf(
+  {
+    item,
+    known,
+    id,
+    backend,
+    keys,
+  }: { item: Reading; known: StoredKey | null; id: string; backend: Backend; keys: TenantKeys },
+  digest: Buffer,
+  settlement: Settlement,
+): KeyWrite {
+  const { reading } = item;
+  const keyId = known?.id ?? id;
+  const replaces = settlement.write === 'value';
+  const version = (known?.version ?? 0) + (replaces ? 1 : 0);
+  const value = reading.value.reveal();
+  return {
+    id: keyId,
+    rowVersion: known?.rowVersion ?? null,
+    version,
+    remotePath: item.remote,
+    localPath: item.local,
+    type: keyTypeOf(value.toString('utf8'), reading.metadata.type),
+    state: settlement.state,
+    contentType: reading.contentType,
+    metadata: reading.metadata,
+    remoteVersion: reading.version,
+    remoteRevision: reading.revision,
+    remoteCreatedAt: reading.createdAt,
+    ...digestsAfter(settlement, known, digest),
+    expiresAt: reading.expiresAt,
+    ciphertext: replaces ? keys.seal(value, valueBinding(backend.tenant_id, keyId, version)).ciphertext : null,
+  };
+}
+
+/** Where base, local and remote stand after the write. Base is what both sides last agreed on, or know of each other. */
+function digestsAfter({ write }: Settlement, known: StoredKey | null, digest: Buffer) {
+  const same = { baseDigest: digest, localDigest: digest, remoteDigest: digest };
+  if (known === null || write === 'value') return same;
+  const local = Buffer.from(known.localDigest, 'hex');
+  if (local.equals(digest)) return same;
+  return { baseDigest: digest, localDigest: local, remoteDigest: digest };
+}
+
+function tooLarge(item: Reading): Decision {
+  const message = `"${item.remote}" has ${item.reading.value.size} bytes, more than a key may have.`;
+  const issue: Issue = {
+    remotePath: item.remote,
+    outcome: 'invalid',
+    code: 'value_too_large',
+    class: 'too_large',
+    message,
+  };
+  return { item, outcome: 'invalid', write: null, issue };
+}
+
+function conflictOf(item: Reading): Issue {
+  const message = `"${item.remote}" was changed in the vault and here.`;
+  return { remotePath: item.remote, outcome: 'conflicting', code: 'conflict_manual', class: null, message };
+}

@@ -1,0 +1,138 @@
+import { type Stage, shardSize } from '@keyferry/core';
+import {
+  activeKeys,
+  addCandidates,
+  addShard,
+  clearDiscovery,
+  countCandidates,
+  holdStage,
+  knownRevisions,
+  moveStage,
+  noteProbe,
+  remoteHash,
+} from '@keyferry/store';
+import type { SecretRef } from '@keyferry/vaults';
+import { KnownIndex } from '../known-index.ts';
+import type { StageHandler, StageRun } from './stage-run.ts';
+
+const candidateBatch = 1_000;
+
+/**
+ * Proves the container, then streams the listing against what is known, and never looks at a value. What is new, changed
+ * or of unknown version goes into shards; what a complete listing lacks, or shows deleted, becomes a candidate.
+ */
+export const discover: StageHandler = async (run) => {
+  const { services, cycle, backend, scope, signal } = run;
+  await services.store.inTenant(cycle.tenant_id, async (tx) => {
+    await holdStage(tx, cycle);
+    await clearDiscovery(tx, cycle.id);
+  });
+  const connection = await run.connect();
+  const probe = await connection.probe(signal);
+  const known = await loadIndex(run);
+
+  const shards = new ShardWriter(run);
+  const counts = { discovered: 0, unchanged: 0, gone: 0, out_of_scope: 0 };
+  const listing = connection.list(
+    {
+      folders: scope.folders,
+      includes: scope.includes,
+      wantsRevision: (path) => known.has(remoteHash(path)),
+    },
+    signal,
+  );
+  for await (const page of listing) {
+    counts.discovered += page.length;
+    for (const ref of page) {
+      const standing = standingOf(ref, known);
+      if (standing === 'gone') counts.gone++;
+      else if (standing === 'unchanged') counts.unchanged++;
+      else await shards.add(ref.path);
+    }
+  }
+  await shards.flush();
+  counts.out_of_scope = await nominateMissing(run, known);
+  const calls = run.takeCalls();
+
+  return await services.store.inTenant(cycle.tenant_id, async (tx) => {
+    await holdStage(tx, cycle);
+    await noteProbe(tx, backend.id, probe);
+    const next = stageAfter({ shards: shards.count, candidates: await countCandidates(tx, cycle.id) });
+    const set = {
+      listing_complete: true,
+      container_proven: probe.container === 'present',
+      shards_total: shards.count,
+      shards_left: shards.count,
+    };
+    return [await moveStage(tx, cycle, next, { counts, calls, now: services.now(), set })];
+  });
+};
+
+/** Stages that have nothing to do are left out, so that a cycle in which nothing changed is two jobs. */
+function stageAfter(work: { shards: number; candidates: number }): Stage {
+  if (work.shards > 0) return 'validate';
+  return work.candidates > 0 ? 'deprecate' : 'notify';
+}
+
+/** A ref that is listed but deleted counts as not seen, so that its key becomes a candidate. */
+function standingOf(ref: SecretRef, known: KnownIndex): 'gone' | 'new' | 'changed' | 'unchanged' {
+  return ref.deleted ? 'gone' : known.see(remoteHash(ref.path), ref.revision);
+}
+
+async function loadIndex({ services, cycle, backend, signal }: StageRun): Promise<KnownIndex> {
+  const known = new KnownIndex();
+  for await (const page of knownRevisions(services.store, cycle.tenant_id, backend.id)) {
+    signal.throwIfAborted();
+    for (const row of page) known.add(row);
+  }
+  return known;
+}
+
+/** Active keys that the listing did not bring. Those outside the scope are no business of this listing. Returns their number. */
+async function nominateMissing(run: StageRun, known: KnownIndex): Promise<number> {
+  const { services, cycle, backend, scope } = run;
+  let outside = 0;
+  for (const hashes of known.unseenActive(candidateBatch)) {
+    run.signal.throwIfAborted();
+    await services.store.inTenant(cycle.tenant_id, async (tx) => {
+      await holdStage(tx, cycle);
+      const keys = await activeKeys(tx, backend.id, hashes);
+      const inside = keys.filter((key) => scope.includes(key.remotePath));
+      outside += keys.length - inside.length;
+      await addCandidates(
+        tx,
+        cycle,
+        inside.map((key) => key.id),
+      );
+    });
+  }
+  return outside;
+}
+
+/** Collects refs and writes a shard whenever one is full. */
+class ShardWriter {
+  #run: StageRun;
+  #paths: string[] = [];
+  count = 0;
+
+  constructor(run: StageRun) {
+    this.#run = run;
+  }
+
+  async add(path: string): Promise<void> {
+    this.#paths.push(path);
+    if (this.#paths.length === shardSize) await this.flush();
+  }
+
+  async flush(): Promise<void> {
+    if (this.#paths.length === 0) return;
+    const paths = this.#paths;
+    this.#paths = [];
+    const { services, cycle } = this.#run;
+    await services.store.inTenant(cycle.tenant_id, async (tx) => {
+      await holdStage(tx, cycle);
+      await addShard(tx, cycle, this.count, paths, services.now());
+    });
+    this.count++;
+  }
+}

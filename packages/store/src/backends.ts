@@ -1,0 +1,210 @@
+import { randomUUID } from 'node:crypto';
+import { type ConflictPolicy, KeyferryError, type MappingRule, phaseOf } from '@keyferry/core';
+import { type Selectable, sql } from 'kysely';
+import { codeOf, type Tx } from './database.ts';
+import { credentialsBinding, type TenantKeys } from './encryption/keyring.ts';
+import type { Database } from './schema.ts';
+
+export type Backend = Omit<Selectable<Database['backends']>, 'credentials' | 'credentials_key_id'>;
+
+/** What a person sets. `auth` is encrypted and never shown. */
+export interface BackendSettings {
+  name: string;
+  kind: string;
+  config: Record<string, unknown>;
+  auth: Record<string, unknown>;
+  prefix: string;
+  sync_paths: string[];
+  exclude_paths: string[];
+  path_mapping: MappingRule[];
+  sync_interval_seconds: number;
+  auto_deprecate: boolean;
+  backup_deprecated_keys: boolean;
+  grace_period_seconds: number;
+  retain_archived_seconds: number;
+  conflict_policy: ConflictPolicy;
+  state: 'active' | 'paused';
+}
+
+const shown = [
+  'id',
+  'tenant_id',
+  'name',
+  'kind',
+  'config',
+  'credentials_version',
+  'prefix',
+  'sync_paths',
+  'exclude_paths',
+  'path_mapping',
+  'sync_interval_seconds',
+  'auto_deprecate',
+  'backup_deprecated_keys',
+  'grace_period_seconds',
+  'retain_archived_seconds',
+  'conflict_policy',
+  'mode',
+  'state',
+  'phase',
+  'next_sync_at',
+  'event_seq',
+  'failed_cycles',
+  'connection_failures',
+  'unreachable_since',
+  'last_success_at',
+  'last_full_opened_at',
+  'latency_ms',
+  'server',
+  'created_at',
+  'updated_at',
+] as const;
+
+/** Registers a backend, due at once. `backend_exists` if the tenant has one of that name. */
+export async function createBackend(
+  tx: Tx,
+  input: { tenantId: string; settings: BackendSettings; keys: TenantKeys; now: Date },
+): Promise<Backend> {
+  const { tenantId, keys, now } = input;
+  const { auth, ...settings } = input.settings;
+  const id = randomUUID();
+  return (await refusingDuplicates(settings.name, () =>
+    tx
+      .insertInto('backends')
+      .values({
+        ...settings,
+        ...sealedAuth(tenantId, id, auth, keys),
+        id,
+        tenant_id: tenantId,
+        config: JSON.stringify(settings.config),
+        path_mapping: JSON.stringify(settings.path_mapping),
+        phase: phaseOf(id),
+        next_sync_at: now,
+        created_at: now,
+        updated_at: now,
+      })
+      .returning(shown)
+      .executeTakeFirstOrThrow(),
+  )) as Backend;
+}
+
+/** Changes what is given, and leaves the rest. An active backend is due at once, so that the change is seen. */
+export async function updateBackend(
+  tx: Tx,
+  input: { tenantId: string; id: string; settings: Partial<BackendSettings>; keys: TenantKeys; now: Date },
+): Promise<Backend> {
+  const { auth, config, path_mapping, ...rest } = input.settings;
+  if (path_mapping) await refuseRenaming(tx, input.id, path_mapping);
+  const row = await refusingDuplicates(rest.name ?? '', () =>
+    tx
+      .updateTable('backends')
+      .set({
+        ...rest,
+        ...(config && { config: JSON.stringify(config) }),
+        ...(path_mapping && { path_mapping: JSON.stringify(path_mapping) }),
+        ...(auth && {
+          ...sealedAuth(input.tenantId, input.id, auth, input.keys),
+          credentials_version: sql`credentials_version + 1`,
+        }),
+        next_sync_at: input.now,
+        updated_at: input.now,
+      })
+      .where('id', '=', input.id)
+      .where('state', '<>', 'removed')
+      .returning(shown)
+      .executeTakeFirst(),
+  );
+  if (!row) throw unknownBackend(input.id);
+  return row as Backend;
+}
+
+// Keys would have to move to other local paths, all at once and past each other; that is not built yet.
+async function refuseRenaming(tx: Tx, id: string, mapping: readonly MappingRule[]): Promise<void> {
+  const { rows } = await sql<{ differs: boolean }>`
+    SELECT b.path_mapping <> ${JSON.stringify(mapping)}::jsonb AND EXISTS (SELECT FROM keys k WHERE k.backend_id = b.id) AS differs
+    FROM backends b WHERE b.id = ${id}`.execute(tx);
+  if (rows[0]?.differs)
+    throw new KeyferryError('config_invalid', 'path_mapping can’t be changed while the backend has keys.');
+}
+
+export async function listBackends(tx: Tx, filter: { removedToo?: boolean } = {}): Promise<Backend[]> {
+  let query = tx.selectFrom('backends').select(shown).orderBy('name');
+  if (!filter.removedToo) query = query.where('state', '<>', 'removed');
+  return await query.execute();
+}
+
+/** By id or by name. Throws `backend_not_found`. */
+export async function getBackend(tx: Tx, idOrName: string): Promise<Backend> {
+  const column = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(idOrName) ? 'id' : 'name';
+  const row = await tx
+    .selectFrom('backends')
+    .select(shown)
+    .where(column, '=', idOrName)
+    .where('state', '<>', 'removed')
+    .executeTakeFirst();
+  if (!row) throw unknownBackend(idOrName);
+  return row;
+}
+
+/** The backend's settings with its credentials in clear, as its vault's schema takes them. */
+export async function openSettings(tx: Tx, id: string, keys: TenantKeys): Promise<Record<string, unknown>> {
+  const row = await tx
+    .selectFrom('backends')
+    .select(['tenant_id', 'config', 'credentials', 'credentials_key_id'])
+    .where('id', '=', id)
+    .executeTakeFirst();
+  if (!row) throw unknownBackend(id);
+  const sealed = { ciphertext: row.credentials, encryptionKeyId: row.credentials_key_id };
+  const auth: unknown = JSON.parse(keys.unseal(sealed, credentialsBinding(row.tenant_id, id)).toString('utf8'));
+  return { ...row.config, auth };
+}
+
+/** Notes what the latest probe of a backend showed. */
+export async function noteProbe(
+  tx: Tx,
+  id: string,
+  probe: { latencyMs: number; server: string | null },
+): Promise<void> {
+  await tx
+    .updateTable('backends')
+    .set({ latency_ms: Math.round(probe.latencyMs), server: probe.server })
+    .where('id', '=', id)
+    .execute();
+}
+
+/**
+ * Removes a backend: its name is free, its open cycles end, and workers that are in the middle of one lose it. Its keys are
+ * the caller's business.
+ */
+export async function removeBackend(tx: Tx, id: string, now: Date): Promise<void> {
+  await tx.updateTable('backends').set({ state: 'removed', updated_at: now }).where('id', '=', id).execute();
+  await tx
+    .updateTable('cycles')
+    .set({
+      state: 'failed',
+      closed_at: now,
+      error_code: 'backend_not_found',
+      error_message: 'The backend was removed.',
+    })
+    .where('backend_id', '=', id)
+    .where('state', '=', 'open')
+    .execute();
+}
+
+function sealedAuth(tenantId: string, id: string, auth: Record<string, unknown>, keys: TenantKeys) {
+  const sealed = keys.seal(Buffer.from(JSON.stringify(auth), 'utf8'), credentialsBinding(tenantId, id));
+  return { credentials: sealed.ciphertext, credentials_key_id: sealed.encryptionKeyId };
+}
+
+function unknownBackend(idOrName: string): KeyferryError {
+  return new KeyferryError('backend_not_found', `There is no backend "${idOrName}".`);
+}
+
+async function refusingDuplicates<T>(name: string, write: () => Promise<T>): Promise<T> {
+  try {
+    return await write();
+  } catch (error) {
+    if (codeOf(error) === '23505')
+      throw new KeyferryError('backend_exists', `There is a backend named "${name}" already.`);
+    throw error;
+  }
+}

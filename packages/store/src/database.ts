@@ -1,0 +1,96 @@
+import { KeyferryError } from '@keyferry/core';
+import { Kysely, PostgresDialect, sql, type Transaction } from 'kysely';
+import pg from 'pg';
+import type { Database } from './schema.ts';
+
+export type Tx = Transaction<Database>;
+
+/** The one tenant of an installation that has not made any other. */
+export const defaultTenantId = '00000000-0000-4000-8000-000000000001';
+
+export interface Store {
+  /** For the functions that work across tenants and for tables without one. Tables of tenants look empty here. */
+  readonly global: Kysely<Database>;
+  /**
+   * Runs `work` in a transaction that sees this tenant and no other. A deadlock or serialisation failure is tried again
+   * from the start, so `work` changes nothing outside the transaction.
+   */
+  inTenant<T>(tenantId: string, work: (tx: Tx) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
+
+export interface StoreOptions {
+  connectionString: string;
+  /** Shown in pg_stat_activity. */
+  applicationName?: string;
+  maxConnections?: number;
+  /** Told of idle connections that broke; the pool replaces them by itself. */
+  onError?: (error: Error) => void;
+}
+
+const transientSqlStates = new Set(['40001', '40P01']);
+const maxTransactionTries = 4;
+/** Node's and Postgres' words for "nobody there": refused, reset, gone, starting up, shutting down, too many clients. */
+const unavailableCodes = /^(ECONN|EPIPE|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|08|57P|53300)/;
+
+/** Opens a pool whose connections act as the application role, whatever role has logged in. Connects lazily. */
+export function openStore(options: StoreOptions): Store {
+  const pool = new pg.Pool({
+    connectionString: options.connectionString,
+    application_name: options.applicationName ?? 'keyferry',
+    max: options.maxConnections ?? 10,
+    connectionTimeoutMillis: 10_000,
+    // Set at connection time, so that it is also what RESET ROLE returns to.
+    options: '-c role=keyferry_app -c search_path=keyferry',
+    types: { getTypeParser: typeParser },
+  });
+  pool.on('error', (error) => options.onError?.(error));
+  const global = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
+
+  return {
+    global,
+    async inTenant(tenantId, work) {
+      for (let attempt = 1; ; attempt++) {
+        try {
+          return await global.transaction().execute(async (tx) => {
+            await sql`SELECT set_config('keyferry.tenant', ${tenantId}, true)`.execute(tx);
+            return await work(tx);
+          });
+        } catch (error) {
+          if (attempt < maxTransactionTries && transientSqlStates.has(codeOf(error))) continue;
+          throw asStoreError(error);
+        }
+      }
+    },
+    close: () => global.destroy(),
+  };
+}
+
+/** Connection trouble in the words of the catalogue; anything else as it is. */
+export function asStoreError(error: unknown): unknown {
+  const message = error instanceof Error ? error.message : '';
+  if (
+    unavailableCodes.test(codeOf(error)) ||
+    /Connection terminated|connection timeout|timeout exceeded/i.test(message)
+  )
+    return new KeyferryError('database_unavailable', 'The database did not answer.');
+  if (codeOf(error) === '42501' && message.includes('role'))
+    return new KeyferryError('database_role_unsafe', 'The database user may not act as keyferry_app.');
+  if (['3F000', '42P01', '22023'].includes(codeOf(error)))
+    return new KeyferryError('database_outdated', 'The database does not have Keyferry’s tables and roles yet.');
+  return error;
+}
+
+export function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
+}
+
+const int8 = 20;
+
+// Counters and sequence numbers stay far below 2^53.
+function typeParser(oid: number, format?: 'text' | 'binary') {
+  return oid === int8 ? Number : pg.types.getTypeParser(oid, format as 'text');
+}
+
+/** A JSON parameter for raw statements: pg would send an array as a Postgres array. */
+export const json = (value: unknown) => sql`${JSON.stringify(value)}::jsonb`;

@@ -1,0 +1,35 @@
+import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto';
+import { KeyferryError } from '@keyferry/core';
+
+/**
+ * AES-256-GCM. A ciphertext is format (1 byte), nonce (12), tag (16), then the encrypted bytes. The associated data say
+ * what the ciphertext is for; opened as anything else it fails.
+ */
+
+const format = 1;
+const headerLength = 1 + 12 + 16;
+
+export function seal(key: Buffer, plaintext: Buffer, associated: string): Buffer {
+  const nonce = randomBytes(12);
+  const cipher = createCipheriv('aes-256-gcm', key, nonce);
+  cipher.setAAD(Buffer.from(associated, 'utf8'));
+  const encrypted = Buffer.concat([cipher.update(plaintext), cipher.final()]);
+  return Buffer.concat([Buffer.of(format), nonce, cipher.getAuthTag(), encrypted]);
+}
+
+/** Throws `decryption_failed` for an altered ciphertext, another key, or other associated data. */
+export function unseal(key: Buffer, ciphertext: Buffer, associated: string): Buffer {
+  try {
+    if (ciphertext[0] !== format || ciphertext.length < headerLength) throw new Error('format');
+    const decipher = createDecipheriv('aes-256-gcm', key, ciphertext.subarray(1, 13));
+    decipher.setAAD(Buffer.from(associated, 'utf8'));
+    decipher.setAuthTag(ciphertext.subarray(13, headerLength));
+    return Buffer.concat([decipher.update(ciphertext.subarray(headerLength)), decipher.final()]);
+  } catch {
+    throw new KeyferryError('decryption_failed', 'A stored ciphertext could not be opened.');
+  }
+}
+
+export function keyedDigest(key: Buffer, bytes: Buffer): Buffer {
+  return createHmac('sha256', key).update(bytes).digest();
+}

@@ -1,0 +1,115 @@
+import type { EventType } from '@keyferry/core';
+import { sql } from 'kysely';
+import type { Store, Tx } from './database.ts';
+
+export interface NewEvent {
+  type: EventType;
+  data: Record<string, unknown>;
+}
+
+export interface StoredEvent {
+  id: string;
+  /** Order within the tenant, for reading on from a place. */
+  position: number;
+  tenant_id: string;
+  backend_id: string;
+  seq: number;
+  type: EventType;
+  data: Record<string, unknown>;
+  occurred_at: Date;
+}
+
+const columns = ['id', 'position', 'tenant_id', 'backend_id', 'seq', 'type', 'data', 'occurred_at'] as const;
+
+/**
+ * Writes events in the transaction of the change they tell of, numbered in the order in which such transactions commit:
+ * the backend's row stays locked until then. Call it after the keys are written and before the cycle's row is touched.
+ */
+export async function appendEvents(tx: Tx, backendId: string, events: readonly NewEvent[], now: Date): Promise<void> {
+  if (events.length === 0) return;
+  const { event_seq: last, tenant_id } = await tx
+    .updateTable('backends')
+    .set({ event_seq: sql`event_seq + ${events.length}` })
+    .where('id', '=', backendId)
+    .returning(['event_seq', 'tenant_id'])
+    .executeTakeFirstOrThrow();
+  const rows = events.map((event, index) => ({
+    tenant_id,
+    backend_id: backendId,
+    seq: last - events.length + index + 1,
+    type: event.type,
+    data: JSON.stringify(event.data),
+    occurred_at: now,
+  }));
+  await tx.insertInto('outbox').values(rows).execute();
+}
+
+export async function backendsWithUndeliveredEvents(
+  store: Store,
+): Promise<{ tenant_id: string; backend_id: string }[]> {
+  const { rows } = await sql<{ tenant_id: string; backend_id: string }>`
+    SELECT * FROM keyferry.backends_with_undelivered_events()`.execute(store.global);
+  return rows;
+}
+
+/**
+ * Hands a backend's next undelivered events to `deliver`, in order, and marks them once it has resolved. One relay at a
+ * time for a backend: a second one gets nothing. Returns how many were delivered.
+ */
+export async function relayEvents(
+  store: Store,
+  backend: { tenant_id: string; backend_id: string },
+  limit: number,
+  now: () => Date,
+  deliver: (events: StoredEvent[]) => Promise<void>,
+): Promise<number> {
+  return await store.inTenant(backend.tenant_id, async (tx) => {
+    const lock = await sql<{ locked: boolean }>`
+      SELECT pg_try_advisory_xact_lock(hashtextextended(${`relay:${backend.backend_id}`}, 0)) AS locked`.execute(tx);
+    if (!lock.rows[0]?.locked) return 0;
+    const events = await tx
+      .selectFrom('outbox')
+      .select(columns)
+      .where('backend_id', '=', backend.backend_id)
+      .where('delivered_at', 'is', null)
+      .orderBy('seq')
+      .limit(limit)
+      .execute();
+    if (events.length === 0) return 0;
+    await deliver(events as StoredEvent[]);
+    await tx
+      .updateTable('outbox')
+      .set({ delivered_at: now() })
+      .where('backend_id', '=', backend.backend_id)
+      .where('delivered_at', 'is', null)
+      .where('seq', '<=', events[events.length - 1]?.seq ?? 0)
+      .execute();
+    return events.length;
+  });
+}
+
+/** Events after a position, oldest first. */
+export async function listEvents(tx: Tx, after: number, limit: number): Promise<StoredEvent[]> {
+  const rows = await tx
+    .selectFrom('outbox')
+    .select(columns)
+    .where('position', '>', after)
+    .orderBy('position')
+    .limit(limit)
+    .execute();
+  return rows as StoredEvent[];
+}
+
+export async function lastEventPosition(tx: Tx): Promise<number> {
+  const row = await tx
+    .selectFrom('outbox')
+    .select((eb) => eb.fn.max('position').as('position'))
+    .executeTakeFirst();
+  return Number(row?.position ?? 0);
+}
+
+/** Removes what was delivered before `before`. Returns how many. */
+export async function pruneEvents(tx: Tx, before: Date): Promise<number> {
+  const result = await tx.deleteFrom('outbox').where('delivered_at', '<', before).executeTakeFirst();
+  return Number(result.numDeletedRows);
+}

@@ -1,0 +1,219 @@
+import type { ConflictPolicy, CycleTrigger, FailureClass, KeyState, KeyType, MappingRule, Stage } from '@keyferry/core';
+import type { ColumnType, Generated, JSONColumnType } from 'kysely';
+
+/** The tables as Kysely sees them; `schema.sql` is the same as Postgres sees it, and a check holds it to the migrations. */
+
+type Json<T extends object> = JSONColumnType<T>;
+type Timestamp = ColumnType<Date, Date, Date>;
+type NullableTimestamp = ColumnType<Date | null, Date | null | undefined, Date | null>;
+
+export interface Database {
+  master_keys: { id: string; check_value: Buffer; created_at: Generated<Date> };
+  encryption_keys: {
+    id: Generated<string>;
+    tenant_id: string;
+    purpose: 'data' | 'digest';
+    master_key_id: string;
+    wrapped: Buffer;
+    created_at: Generated<Date>;
+    retired_at: NullableTimestamp;
+  };
+  backends: BackendsTable;
+  holds: {
+    id: Generated<string>;
+    tenant_id: string;
+    backend_id: string;
+    cycle_id: string;
+    state: Generated<'open' | 'approved' | 'rejected' | 'ended'>;
+    candidates: number;
+    keys: number;
+    opened_at: Timestamp;
+    updated_at: Timestamp;
+    decided_at: NullableTimestamp;
+    decided_by: string | null;
+  };
+  hold_keys: { hold_id: string; key_id: string; tenant_id: string };
+  keys: KeysTable;
+  key_versions: {
+    key_id: string;
+    version: number;
+    tenant_id: string;
+    ciphertext: Buffer;
+    encryption_key_id: string;
+    content_type: string;
+    metadata: Json<Record<string, string>>;
+    source: 'vault' | 'local';
+    remote_version: string | null;
+    remote_created_at: NullableTimestamp;
+    created_at: Timestamp;
+  };
+  backups: {
+    id: Generated<string>;
+    tenant_id: string;
+    backend_id: string;
+    key_id: string;
+    version: number;
+    local_path: string;
+    remote_path: string;
+    ciphertext: Buffer;
+    encryption_key_id: string;
+    reason: string;
+    created_at: Timestamp;
+  };
+  cycles: CyclesTable;
+  shards: {
+    cycle_id: string;
+    number: number;
+    tenant_id: string;
+    refs: Json<ShardRef[]>;
+    state: Generated<'pending' | 'done' | 'failed'>;
+    epoch: Generated<number>;
+    dispatch: Generated<number>;
+    dispatched_at: Timestamp;
+    attempts: Generated<number>;
+    counts: Generated<Record<string, number>>;
+    calls: Generated<Record<string, number>>;
+  };
+  candidates: { cycle_id: string; key_id: string; tenant_id: string };
+  failures: {
+    id: Generated<string>;
+    tenant_id: string;
+    backend_id: string;
+    cycle_id: string;
+    stage: Stage;
+    shard: Generated<number>;
+    state: 'retrying' | 'failed' | 'replayed' | 'resolved';
+    class: FailureClass | null;
+    code: string;
+    message: string;
+    attempts: number;
+    first_failed_at: Timestamp;
+    last_failed_at: Timestamp;
+  };
+  cycle_issues: {
+    id: Generated<number>;
+    tenant_id: string;
+    cycle_id: string;
+    remote_path: string;
+    outcome: string;
+    code: string;
+    class: string | null;
+    message: string;
+  };
+  outbox: {
+    id: Generated<string>;
+    position: Generated<number>;
+    tenant_id: string;
+    backend_id: string;
+    seq: number;
+    type: string;
+    data: Json<object>;
+    occurred_at: Timestamp;
+    delivered_at: NullableTimestamp;
+  };
+  audit_log: {
+    id: Generated<number>;
+    tenant_id: string;
+    at: Timestamp;
+    actor: string;
+    action: string;
+    target: string;
+    details: Json<object>;
+  };
+}
+
+/** `[remote path, local path]`; the local path is null until the validate stage has mapped it. */
+export type ShardRef = [remote: string, local: string | null];
+
+interface BackendsTable {
+  id: string;
+  tenant_id: string;
+  name: string;
+  kind: string;
+  config: Json<Record<string, unknown>>;
+  credentials: Buffer;
+  credentials_key_id: string;
+  credentials_version: Generated<number>;
+  prefix: string;
+  sync_paths: string[];
+  exclude_paths: string[];
+  path_mapping: Json<MappingRule[]>;
+  sync_interval_seconds: number;
+  auto_deprecate: boolean;
+  backup_deprecated_keys: boolean;
+  grace_period_seconds: number;
+  retain_archived_seconds: number;
+  conflict_policy: Generated<ConflictPolicy>;
+  mode: Generated<'proxy' | 'sync'>;
+  state: Generated<'active' | 'paused' | 'removed'>;
+  phase: number;
+  next_sync_at: Timestamp;
+  event_seq: Generated<number>;
+  failed_cycles: Generated<number>;
+  connection_failures: Generated<number>;
+  unreachable_since: NullableTimestamp;
+  last_success_at: NullableTimestamp;
+  last_full_opened_at: NullableTimestamp;
+  latency_ms: number | null;
+  server: string | null;
+  created_at: Timestamp;
+  updated_at: Timestamp;
+}
+
+interface KeysTable {
+  id: Generated<string>;
+  tenant_id: string;
+  backend_id: string;
+  remote_path: string;
+  remote_hash: Buffer;
+  local_path: string;
+  type: KeyType;
+  state: KeyState;
+  revoked: Generated<boolean>;
+  row_version: Generated<number>;
+  version: number;
+  content_type: string;
+  metadata: Json<Record<string, string>>;
+  remote_version: string | null;
+  remote_revision: string | null;
+  remote_created_at: NullableTimestamp;
+  base_digest: Buffer;
+  local_digest: Buffer;
+  remote_digest: Buffer;
+  digest_key_id: string;
+  expires_at: NullableTimestamp;
+  state_changed_at: Timestamp;
+  deprecated_at: NullableTimestamp;
+  hold_id: string | null;
+  last_seen_at: Timestamp;
+  created_at: Timestamp;
+  updated_at: Timestamp;
+}
+
+interface CyclesTable {
+  id: Generated<string>;
+  tenant_id: string;
+  backend_id: string;
+  scope: 'full' | 'narrowed';
+  trigger: CycleTrigger;
+  requested_by: string | null;
+  replay_of: string | null;
+  state: Generated<'open' | 'completed' | 'failed'>;
+  stage: Generated<Stage>;
+  epoch: Generated<number>;
+  dispatch: Generated<number>;
+  dispatched_at: Timestamp;
+  attempts: Generated<number>;
+  listing_complete: Generated<boolean>;
+  container_proven: Generated<boolean>;
+  shards_total: Generated<number>;
+  shards_left: Generated<number>;
+  counts: Generated<Record<string, number>>;
+  calls: Generated<Record<string, number>>;
+  issues: Generated<number>;
+  error_class: string | null;
+  error_code: string | null;
+  error_message: string | null;
+  opened_at: Timestamp;
+  closed_at: NullableTimestamp;
+}

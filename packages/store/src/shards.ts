@@ -1,0 +1,246 @@
+import type { Outcome } from '@keyferry/core';
+import { type Selectable, sql } from 'kysely';
+import { addCounts } from './counts.ts';
+import { type Cycle, type Dispatch, Overtaken } from './cycles.ts';
+import type { Tx } from './database.ts';
+import type { Database, ShardRef } from './schema.ts';
+
+export type Shard = Selectable<Database['shards']>;
+
+/** What is told of one secret that needs a person's eye. */
+export interface Issue {
+  remotePath: string;
+  outcome: Outcome | 'unconfirmed';
+  code: string;
+  class: string | null;
+  message: string;
+}
+
+export async function addIssues(
+  tx: Tx,
+  cycle: Pick<Cycle, 'id' | 'tenant_id'>,
+  issues: readonly Issue[],
+): Promise<void> {
+  if (issues.length === 0) return;
+  const rows = issues.map(({ remotePath, ...issue }) => ({
+    ...issue,
+    remote_path: printable(remotePath),
+    tenant_id: cycle.tenant_id,
+    cycle_id: cycle.id,
+  }));
+  await tx.insertInto('cycle_issues').values(rows).execute();
+}
+
+// Postgres has no NUL and no lone surrogates in text, a vault's names may.
+const printable = (path: string) => path.toWellFormed().replaceAll('\0', '\uFFFD');
+
+/** Forgets what an earlier, overtaken run of the discover stage left behind. */
+export async function clearDiscovery(tx: Tx, cycleId: string): Promise<void> {
+  await tx.deleteFrom('shards').where('cycle_id', '=', cycleId).execute();
+  await tx.deleteFrom('candidates').where('cycle_id', '=', cycleId).execute();
+}
+
+export async function addShard(
+  tx: Tx,
+  cycle: Pick<Cycle, 'id' | 'tenant_id'>,
+  number: number,
+  remotePaths: readonly string[],
+  now: Date,
+): Promise<void> {
+  const refs = encodeRefs(remotePaths.map((path): ShardRef => [path, null]));
+  await tx
+    .insertInto('shards')
+    .values({ cycle_id: cycle.id, tenant_id: cycle.tenant_id, number, refs, dispatched_at: now })
+    .execute();
+}
+
+// jsonb refuses NUL and lone surrogates; such a name is encoded as a JSON text inside the text, marked by a NUL-free prefix.
+const encodedMark = '\u{FDD0}';
+const encodePath = (path: string) =>
+  path.includes('\0') || !path.isWellFormed() || path.startsWith(encodedMark)
+    ? encodedMark + Buffer.from(path, 'utf16le').toString('base64')
+    : path;
+const decodePath = (text: string) =>
+  text.startsWith(encodedMark) ? Buffer.from(text.slice(1), 'base64').toString('utf16le') : text;
+const encodeRefs = (refs: readonly ShardRef[]) =>
+  JSON.stringify(refs.map(([remote, local]) => [encodePath(remote), local]));
+const decodeRefs = (refs: readonly ShardRef[]) => refs.map(([remote, local]): ShardRef => [decodePath(remote), local]);
+
+/** One shard's refs, or undefined where there is no such shard. */
+export async function readRefs(tx: Tx, cycleId: string, number: number): Promise<ShardRef[] | undefined> {
+  const row = await tx
+    .selectFrom('shards')
+    .select('refs')
+    .where('cycle_id', '=', cycleId)
+    .where('number', '=', number)
+    .executeTakeFirst();
+  return row && decodeRefs(row.refs);
+}
+
+/** Replaces a shard's refs with those that the validate stage lets through; without any it is done. */
+export async function setMappedRefs(
+  tx: Tx,
+  cycleId: string,
+  number: number,
+  refs: readonly ShardRef[],
+  counts: Record<string, number>,
+  now: Date,
+): Promise<void> {
+  await tx
+    .updateTable('shards')
+    .set({
+      refs: encodeRefs(refs),
+      counts: sql`${JSON.stringify(counts)}::jsonb`,
+      state: refs.length > 0 ? 'pending' : 'done',
+      dispatched_at: now,
+    })
+    .where('cycle_id', '=', cycleId)
+    .where('number', '=', number)
+    .execute();
+}
+
+export async function pendingShards(tx: Tx, cycleId: string): Promise<Dispatch[]> {
+  const rows = await tx
+    .selectFrom('shards')
+    .select(['tenant_id', 'cycle_id', 'number', 'dispatch'])
+    .where('cycle_id', '=', cycleId)
+    .where('state', '=', 'pending')
+    .orderBy('number')
+    .execute();
+  return rows.map(({ number, ...row }) => ({ ...row, stage: 'sync', shard: number }));
+}
+
+/** Claims a shard for a worker, as `claimStage` claims a stage. The cycle has to be open and in its sync stage. */
+export async function claimShard(tx: Tx, job: Dispatch): Promise<Shard | null> {
+  const row = await tx
+    .updateTable('shards')
+    .set({ epoch: sql`shards.epoch + 1`, attempts: sql`shards.attempts + 1` })
+    .from('cycles as c')
+    .where('shards.cycle_id', '=', job.cycle_id)
+    .where('shards.number', '=', job.shard)
+    .where('shards.state', '=', 'pending')
+    .where('shards.dispatch', '=', job.dispatch)
+    .whereRef('c.id', '=', 'shards.cycle_id')
+    .where('c.state', '=', 'open')
+    .where('c.stage', '=', 'sync')
+    .returningAll('shards')
+    .executeTakeFirst();
+  return row ? { ...row, refs: decodeRefs(row.refs) } : null;
+}
+
+/** Holds the shard's epoch until the transaction ends. Throws `Overtaken`. */
+export async function holdShard(tx: Tx, shard: Pick<Shard, 'cycle_id' | 'number' | 'epoch'>): Promise<void> {
+  const row = await tx
+    .selectFrom('shards')
+    .select('number')
+    .where('cycle_id', '=', shard.cycle_id)
+    .where('number', '=', shard.number)
+    .where('epoch', '=', shard.epoch)
+    .where('state', '=', 'pending')
+    .forShare()
+    .executeTakeFirst();
+  if (!row) throw new Overtaken();
+}
+
+/**
+ * Writes what is left of a shard and adds what was counted. A shard with nothing left is done and counted off its cycle, as
+ * the transaction's last lock: whoever takes the last one moves the cycle on. So is one that failed, which keeps its refs.
+ * Returns the job that comes next, or null.
+ */
+export async function settleShard(
+  tx: Tx,
+  shard: Pick<Shard, 'cycle_id' | 'number' | 'epoch' | 'tenant_id'>,
+  input: ({ left: readonly ShardRef[] } | { failed: true }) & {
+    counts: Record<string, number>;
+    calls: Record<string, number>;
+    now: Date;
+  },
+): Promise<Dispatch | null> {
+  const failed = 'failed' in input;
+  const state = failed ? 'failed' : input.left.length > 0 ? 'pending' : 'done';
+  const updated = await tx
+    .updateTable('shards')
+    .set({
+      ...(!failed && { refs: encodeRefs(input.left) }),
+      counts: addCounts(sql.ref('counts'), input.counts),
+      calls: addCounts(sql.ref('calls'), input.calls),
+      state,
+    })
+    .where('cycle_id', '=', shard.cycle_id)
+    .where('number', '=', shard.number)
+    .where('epoch', '=', shard.epoch)
+    .where('state', '=', 'pending')
+    .executeTakeFirst();
+  if (Number(updated.numUpdatedRows) === 0) throw new Overtaken();
+  if (state === 'pending') return null;
+  return await countShardOff(tx, shard.tenant_id, shard.cycle_id, input.now);
+}
+
+async function countShardOff(tx: Tx, tenantId: string, cycleId: string, now: Date): Promise<Dispatch | null> {
+  const cycle = await tx
+    .updateTable('cycles')
+    .set({
+      shards_left: sql`shards_left - 1`,
+      stage: sql`CASE WHEN shards_left = 1 THEN 'deprecate' ELSE stage END`,
+      dispatch: sql`CASE WHEN shards_left = 1 THEN dispatch + 1 ELSE dispatch END`,
+      attempts: 0,
+      dispatched_at: now,
+    })
+    .where('id', '=', cycleId)
+    .where('state', '=', 'open')
+    .where('stage', '=', 'sync')
+    .returning(['shards_left', 'stage', 'dispatch'])
+    .executeTakeFirst();
+  if (!cycle) throw new Overtaken();
+  if (cycle.shards_left > 0) return null;
+  return { tenant_id: tenantId, cycle_id: cycleId, stage: cycle.stage, shard: -1, dispatch: cycle.dispatch };
+}
+
+/** Prepares another attempt of a shard, under a new dispatch. Throws `Overtaken`. */
+export async function redispatchShard(
+  tx: Tx,
+  shard: Pick<Shard, 'cycle_id' | 'number' | 'epoch' | 'tenant_id'>,
+  now: Date,
+): Promise<Dispatch> {
+  const row = await tx
+    .updateTable('shards')
+    .set({ dispatch: sql`dispatch + 1`, dispatched_at: now })
+    .where('cycle_id', '=', shard.cycle_id)
+    .where('number', '=', shard.number)
+    .where('epoch', '=', shard.epoch)
+    .where('state', '=', 'pending')
+    .returning('dispatch')
+    .executeTakeFirst();
+  if (!row) throw new Overtaken();
+  return {
+    tenant_id: shard.tenant_id,
+    cycle_id: shard.cycle_id,
+    stage: 'sync',
+    shard: shard.number,
+    dispatch: row.dispatch,
+  };
+}
+
+/** Counts and calls of all shards of a cycle, added up. */
+export async function sumShards(
+  tx: Tx,
+  cycleId: string,
+): Promise<{ counts: Record<string, number>; calls: Record<string, number>; failed: number; issues: number }> {
+  const { rows } = await sql<{
+    counts: Record<string, number> | null;
+    calls: Record<string, number> | null;
+    failed: number;
+  }>`SELECT
+    (SELECT jsonb_object_agg(name, total) FROM (SELECT name, sum(value::bigint) AS total
+      FROM shards, jsonb_each_text(counts) AS parts (name, value) WHERE cycle_id = ${cycleId} GROUP BY name) AS sums) AS counts,
+    (SELECT jsonb_object_agg(name, total) FROM (SELECT name, sum(value::bigint) AS total
+      FROM shards, jsonb_each_text(calls) AS parts (name, value) WHERE cycle_id = ${cycleId} GROUP BY name) AS sums) AS calls,
+    (SELECT count(*) FROM shards WHERE cycle_id = ${cycleId} AND state = 'failed') AS failed`.execute(tx);
+  const row = rows[0];
+  const issues = await tx
+    .selectFrom('cycle_issues')
+    .select((eb) => eb.fn.countAll<number>().as('issues'))
+    .where('cycle_id', '=', cycleId)
+    .executeTakeFirstOrThrow();
+  return { counts: row?.counts ?? {}, calls: row?.calls ?? {}, failed: row?.failed ?? 0, issues: issues.issues };
+}

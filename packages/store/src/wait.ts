@@ -1,0 +1,33 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { KeyferryError } from '@keyferry/core';
+import { sql } from 'kysely';
+import { asStoreError, type Store } from './database.ts';
+
+const pauseMs = 500;
+
+/**
+ * Resolves once the database answers, has this version's tables, and the connection acts under row-level security. While it
+ * is away it is asked again until the deadline, then throws `database_unavailable`; anything else throws at once.
+ */
+export async function waitForDatabase(store: Store, deadlineMs: number): Promise<void> {
+  const deadline = Date.now() + deadlineMs;
+  for (;;) {
+    try {
+      await checkRole(store);
+      await sql`SELECT FROM backends LIMIT 0`.execute(store.global);
+      return;
+    } catch (error) {
+      const known = asStoreError(error);
+      const away = known instanceof KeyferryError && known.code === 'database_unavailable';
+      if (!away || Date.now() > deadline) throw known;
+      await pause(pauseMs);
+    }
+  }
+}
+
+async function checkRole(store: Store): Promise<void> {
+  const { rows } = await sql<{ unsafe: boolean }>`
+    SELECT rolsuper OR rolbypassrls AS unsafe FROM pg_roles WHERE rolname = current_user`.execute(store.global);
+  if (rows[0]?.unsafe !== false)
+    throw new KeyferryError('database_role_unsafe', 'The database connection is not bound by row-level security.');
+}

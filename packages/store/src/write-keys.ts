@@ -1,0 +1,141 @@
+import type { KeyState, KeyType } from '@keyferry/core';
+import { sql } from 'kysely';
+import type { Tx } from './database.ts';
+import { remoteHash } from './hash.ts';
+
+/** How many versions of a value are kept, as Vault does by default. */
+const keptVersions = 10;
+
+/** One key as the sync stage wants it to be. Digests are bytes; `ciphertext` is null where the value stays. */
+export interface KeyWrite {
+  id: string;
+  /** As it was read, or null for a new key. */
+  rowVersion: number | null;
+  version: number;
+  remotePath: string;
+  localPath: string;
+  type: KeyType;
+  state: KeyState;
+  contentType: string;
+  metadata: Record<string, string>;
+  remoteVersion: string | null;
+  remoteRevision: string | null;
+  remoteCreatedAt: Date | null;
+  baseDigest: Buffer;
+  localDigest: Buffer;
+  remoteDigest: Buffer;
+  expiresAt: Date | null;
+  ciphertext: Buffer | null;
+}
+
+interface WriteContext {
+  tenantId: string;
+  backendId: string;
+  digestKeyId: string;
+  encryptionKeyId: string;
+  now: Date;
+}
+
+/**
+ * Writes a batch of keys and their new versions: three statements, however many keys. A key is written only if its
+ * row_version is as it was read, and a new one only if nobody has its identity or local path by now. Returns the ids that
+ * were written; the caller looks at the others again. Rows are taken in one order, so that two batches can't deadlock.
+ */
+export async function writeKeys(tx: Tx, context: WriteContext, writes: readonly KeyWrite[]): Promise<Set<string>> {
+  if (writes.length === 0) return new Set();
+  const sorted = writes
+    .map((write) => ({ ...write, hash: remoteHash(write.remotePath) }))
+    .sort((left, right) => Buffer.compare(left.hash, right.hash));
+  const created = await insertKeys(
+    tx,
+    context,
+    sorted.filter((write) => write.rowVersion === null),
+  );
+  const updated = await updateKeys(
+    tx,
+    context,
+    sorted.filter((write) => write.rowVersion !== null),
+  );
+  const written = new Set([...created, ...updated]);
+  await insertVersions(
+    tx,
+    context,
+    sorted.filter((write) => write.ciphertext !== null && written.has(write.id)),
+  );
+  return written;
+}
+
+type SortedWrite = KeyWrite & { hash: Buffer };
+
+/** The columns that insert and update share, as one derived table `w`: each column an array, one element a key. */
+function columnsOf(writes: readonly SortedWrite[]) {
+  const column = <T>(pick: (write: SortedWrite) => T) => writes.map(pick);
+  return sql`unnest(
+    ${column((w) => w.id)}::uuid[], ${column((w) => w.rowVersion)}::bigint[], ${column((w) => w.version)}::integer[],
+    ${column((w) => w.remotePath)}::text[], ${column((w) => w.hash)}::bytea[], ${column((w) => w.localPath)}::text[],
+    ${column((w) => w.type)}::text[], ${column((w) => w.state)}::text[], ${column((w) => w.contentType)}::text[],
+    ${column((w) => JSON.stringify(w.metadata))}::jsonb[], ${column((w) => w.remoteVersion)}::text[],
+    ${column((w) => w.remoteRevision)}::text[], ${column((w) => w.remoteCreatedAt)}::timestamptz[],
+    ${column((w) => w.baseDigest)}::bytea[], ${column((w) => w.localDigest)}::bytea[],
+    ${column((w) => w.remoteDigest)}::bytea[], ${column((w) => w.expiresAt)}::timestamptz[])
+    WITH ORDINALITY AS w (id, row_version, version, remote_path, remote_hash, local_path, type, state, content_type, metadata,
+      remote_version, remote_revision, remote_created_at, base_digest, local_digest, remote_digest, expires_at, place)`;
+}
+
+async function insertKeys(tx: Tx, context: WriteContext, writes: readonly SortedWrite[]): Promise<string[]> {
+  if (writes.length === 0) return [];
+  const { rows } = await sql<{ id: string }>`
+    INSERT INTO keys (id, tenant_id, backend_id, remote_path, remote_hash, local_path, type, state, version, content_type,
+      metadata, remote_version, remote_revision, remote_created_at, base_digest, local_digest, remote_digest, digest_key_id,
+      expires_at, state_changed_at, last_seen_at, created_at, updated_at)
+    SELECT w.id, ${context.tenantId}, ${context.backendId}, w.remote_path, w.remote_hash, w.local_path, w.type, w.state,
+      w.version, w.content_type, w.metadata, w.remote_version, w.remote_revision, w.remote_created_at, w.base_digest,
+      w.local_digest, w.remote_digest, ${context.digestKeyId}, w.expires_at, ${context.now}, ${context.now}, ${context.now},
+      ${context.now}
+    FROM ${columnsOf(writes)} ORDER BY w.place
+    ON CONFLICT DO NOTHING RETURNING id`.execute(tx);
+  return rows.map((row) => row.id);
+}
+
+async function updateKeys(tx: Tx, context: WriteContext, writes: readonly SortedWrite[]): Promise<string[]> {
+  if (writes.length === 0) return [];
+  // An UPDATE takes its rows in no certain order: lock them in the order of all batches first.
+  await sql`SELECT FROM keys WHERE id = ANY(${writes.map((write) => write.id)}::uuid[]) ORDER BY remote_hash FOR UPDATE`.execute(
+    tx,
+  );
+  const { rows } = await sql<{ id: string }>`
+    UPDATE keys k SET row_version = k.row_version + 1, version = w.version, type = w.type, state = w.state,
+      content_type = w.content_type, metadata = w.metadata, remote_version = w.remote_version,
+      remote_revision = w.remote_revision, remote_created_at = w.remote_created_at, base_digest = w.base_digest,
+      local_digest = w.local_digest, remote_digest = w.remote_digest, digest_key_id = ${context.digestKeyId},
+      expires_at = w.expires_at,
+      state_changed_at = CASE WHEN k.state = w.state THEN k.state_changed_at ELSE ${context.now} END,
+      deprecated_at = CASE WHEN w.state = 'active' THEN NULL ELSE k.deprecated_at END,
+      hold_id = CASE WHEN w.state = 'active' THEN NULL ELSE k.hold_id END,
+      last_seen_at = ${context.now}, updated_at = ${context.now}
+    FROM ${columnsOf(writes)}
+    WHERE k.id = w.id AND k.row_version = w.row_version
+    RETURNING k.id`.execute(tx);
+  return rows.map((row) => row.id);
+}
+
+async function insertVersions(tx: Tx, context: WriteContext, writes: readonly SortedWrite[]): Promise<void> {
+  if (writes.length === 0) return;
+  const column = <T>(pick: (write: SortedWrite) => T) => writes.map(pick);
+  await sql`
+    INSERT INTO key_versions (key_id, version, tenant_id, ciphertext, encryption_key_id, content_type, metadata, source,
+      remote_version, remote_created_at, created_at)
+    SELECT v.key_id, v.version, ${context.tenantId}, v.ciphertext, ${context.encryptionKeyId}, v.content_type, v.metadata,
+      'vault', v.remote_version, v.remote_created_at, ${context.now}
+    FROM unnest(${column((w) => w.id)}::uuid[], ${column((w) => w.version)}::integer[],
+      ${column((w) => w.ciphertext)}::bytea[], ${column((w) => w.contentType)}::text[],
+      ${column((w) => JSON.stringify(w.metadata))}::jsonb[], ${column((w) => w.remoteVersion)}::text[],
+      ${column((w) => w.remoteCreatedAt)}::timestamptz[])
+      AS v (key_id, version, ciphertext, content_type, metadata, remote_version, remote_created_at)`.execute(tx);
+  const grown = writes.filter((write) => write.version > keptVersions);
+  if (grown.length === 0) return;
+  await sql`DELETE FROM key_versions v
+    USING unnest(${grown.map((w) => w.id)}::uuid[], ${grown.map((w) => w.version - keptVersions)}::integer[])
+      AS old (key_id, newest)
+    WHERE v.key_id = old.key_id AND v.version <= old.newest`.execute(tx);
+}

@@ -1,0 +1,44 @@
+import type { Log } from './log.ts';
+
+/** A process that drains longer than this is ended: an orchestrator would kill it soon after. */
+const drainDeadlineMs = 25_000;
+
+/**
+ * Runs a process: `start` returns how to stop it. On SIGTERM, SIGINT, or when the parent that spawned it over IPC is gone,
+ * it is stopped once, within a deadline. A start that fails says why in one line and ends with exit code 1.
+ */
+export async function runProcess(log: Log, start: () => Promise<() => Promise<void>>): Promise<void> {
+  let stop: () => Promise<void>;
+  try {
+    stop = await start();
+  } catch (error) {
+    log.error({ error: error as Error, ...actionOf(error) }, 'could not start');
+    process.exit(1);
+  }
+  let stopping = false;
+  const end = (reason: string) => {
+    if (stopping) return;
+    stopping = true;
+    log.info({ reason }, 'stopping');
+    setTimeout(() => {
+      log.error({}, 'did not stop in time');
+      process.exit(1);
+    }, drainDeadlineMs).unref();
+    stop().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        log.error({ error: error as Error }, 'did not stop cleanly');
+        process.exit(1);
+      },
+    );
+  };
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => end(signal));
+  process.on('disconnect', () => end('the parent process is gone'));
+  process.send?.({ started: true });
+}
+
+function actionOf(error: unknown): { action?: string } {
+  return error instanceof Error && 'action' in error && typeof error.action === 'string'
+    ? { action: error.action }
+    : {};
+}

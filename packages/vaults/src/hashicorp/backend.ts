@@ -1,0 +1,96 @@
+import { classOf, isTransient, vaultFailure } from '@keyferry/core';
+import type { ConnectContext, FetchOutcome, VaultBackend } from '../contract.ts';
+import { gather } from '../gather.ts';
+import { createTokens } from './auth.ts';
+import { createClient, type VaultClient } from './client.ts';
+import type { HashicorpConfig } from './config.ts';
+import { type Answer, failureOf } from './errors.ts';
+import { createFolderReader } from './folder.ts';
+import { isObject } from './json.ts';
+import { listSecrets } from './list.ts';
+import { createMountInspector } from './mount.ts';
+import { isAddressable } from './path.ts';
+import { createSecretReader, presenceByRead } from './read.ts';
+import { createMetadataReader } from './revision.ts';
+import { createAsk } from './session.ts';
+
+/** Puts the parts together. No call is made until one of the methods is used. */
+export async function connectVault(config: HashicorpConfig, context: ConnectContext): Promise<VaultBackend> {
+  const now = () => context.now();
+  const client = await createClient(config);
+  const tokens = createTokens(config.auth, client, context);
+  const ask = createAsk(client, tokens, context);
+  const mounts = createMountInspector(config, ask, now);
+  const folders = createFolderReader(config, ask, now);
+  const readMetadata = createMetadataReader(config, ask, now);
+  const readSecret = createSecretReader(config, ask, now);
+
+  return {
+    async probe(signal) {
+      const startedAt = now();
+      const server = await readHealth(client, context, signal);
+      const latencyMs = now() - startedAt;
+      const { container } = await mounts.inspect('probe', signal);
+      return { container, server, latencyMs };
+    },
+
+    list: (scope, signal) => listSecrets({ mounts, folders, readMetadata, context }, scope, signal),
+
+    async *fetch(paths, signal) {
+      const left = paths.values();
+      const read = async (path: string, taskSignal: AbortSignal): Promise<FetchOutcome> => {
+        try {
+          return { path, reading: await readSecret('read', path, await mounts.version(taskSignal), taskSignal) };
+        } catch (error) {
+          taskSignal.throwIfAborted();
+          return { path, error: error instanceof Error ? error : new Error('unknown failure') };
+        }
+      };
+      yield* gather(context.parallelism, signal, () => {
+        const { done, value: path } = left.next();
+        return done ? undefined : (taskSignal) => read(path, taskSignal);
+      });
+    },
+
+    async confirm(path, signal) {
+      const version = await mounts.version(signal);
+      const direct = () => presenceByRead(readSecret('confirm', path, version, signal));
+      if (version === 1 || !isAddressable(path)) return direct();
+      try {
+        const state = await readMetadata('confirm', path, signal);
+        if (state === null) return 'absent';
+        return state.deleted ? 'deleted' : 'present';
+      } catch (error) {
+        if (classOf(error) === 'forbidden') return direct();
+        throw error;
+      }
+    },
+
+    async close() {
+      await tokens.close();
+      await client.close();
+    },
+  };
+}
+
+/** The server's version, or null where it isn't told. Rejects if the vault is sealed, not initialised or not there. */
+async function readHealth(client: VaultClient, context: ConnectContext, signal: AbortSignal): Promise<string | null> {
+  const what = 'reach the vault';
+  return context.call('probe', signal, async (attempt) => {
+    const path = 'sys/health?standbyok=true&perfstandbyok=true';
+    const answer = await client.send({ path, what, rootNamespace: true, signal: attempt });
+    const health = isObject(answer.body) ? answer.body : {};
+    if (health.initialized === false)
+      throw vaultFailure('unavailable', `Could not ${what}: it is not initialised yet.`);
+    if (health.sealed === true) throw failureOf({ ...answer, status: 503 }, what, context.now());
+    if (typeof health.version === 'string') return health.version;
+    return unlessTransient(answer, what, context.now());
+  });
+}
+
+/** A vault behind a proxy may hide its health; only what says that the vault is away counts. */
+function unlessTransient(answer: Answer, what: string, now: number): null {
+  const failure = failureOf(answer, what, now);
+  if (isTransient(classOf(failure))) throw failure;
+  return null;
+}

@@ -1,0 +1,99 @@
+import { classOf, vaultFailure } from '@keyferry/core';
+import type { CallOperation } from '../contract.ts';
+import type { HashicorpConfig } from './config.ts';
+import { type Answer, dataOf, failureOf, saysNothingHere } from './errors.ts';
+import { isObject } from './json.ts';
+import { encodePath } from './path.ts';
+import type { Ask } from './session.ts';
+
+export type KvVersion = 1 | 2;
+
+export interface Mount {
+  version: KvVersion;
+  container: 'present' | 'unproven';
+}
+
+export interface MountInspector {
+  /** Asks the vault. Rejects with `container_missing` or `container_mismatch` where that is proven. */
+  inspect(operation: CallOperation, signal: AbortSignal): Promise<Mount>;
+  /** As configured or as last seen; asks only if neither is known. */
+  version(signal: AbortSignal): Promise<KvVersion>;
+}
+
+export function createMountInspector(config: HashicorpConfig, ask: Ask, now: () => number): MountInspector {
+  const mount = encodePath(config.mount);
+  let seen: KvVersion | undefined;
+
+  /** What the vault itself says, which it does for whoever has a permission on anything below the mount. */
+  async function told(operation: CallOperation, signal: AbortSignal): Promise<KvVersion | null> {
+    const request = { path: `sys/internal/ui/mounts/${mount}`, what: `find the mount "${config.mount}"` };
+    try {
+      const data = await ask(operation, request, signal, (answer) => dataOf(answer, request.what, now()));
+      return versionOf(data, config);
+    } catch (error) {
+      if (classOf(error) === 'forbidden') return null;
+      throw error;
+    }
+  }
+
+  /** What a listing at a root shows: a mount that isn't there rejects, a policy against it tells nothing. */
+  async function look(root: string, operation: CallOperation, signal: AbortSignal): Promise<Answer | null> {
+    const request = { path: `${root}/?list=true`, what: `list the root of "${config.mount}"` };
+    try {
+      return await ask(operation, request, signal, (answer) => {
+        if (answer.status === 200 || isQuiet(answer)) return answer;
+        throw failureOf(answer, request.what, now());
+      });
+    } catch (error) {
+      if (classOf(error) === 'forbidden') return null;
+      throw error;
+    }
+  }
+
+  async function behaviour(operation: CallOperation, signal: AbortSignal): Promise<Mount> {
+    // KV 2 serves nothing at the root of its mount, so that what lists there is KV 1.
+    if (config.kv_version !== 2 && listsKeys(await look(mount, operation, signal)))
+      return { version: 1, container: 'present' };
+    if (config.kv_version !== 1 && listsKeys(await look(`${mount}/metadata`, operation, signal)))
+      return { version: 2, container: 'present' };
+    return { version: config.kv_version ?? 2, container: 'unproven' };
+  }
+
+  async function inspect(operation: CallOperation, signal: AbortSignal): Promise<Mount> {
+    const version = await told(operation, signal);
+    const found = version === null ? await behaviour(operation, signal) : ({ version, container: 'present' } as const);
+    if (config.kv_version !== undefined && found.version !== config.kv_version)
+      throw mismatch(`The mount "${config.mount}" is KV version ${found.version}, not ${config.kv_version}.`);
+    seen = found.version;
+    return found;
+  }
+
+  return {
+    inspect,
+    version: async (signal) => config.kv_version ?? seen ?? (await inspect('detect', signal)).version,
+  };
+}
+
+/** 404 with nothing but emptiness or a hint in it, as an empty root or the other version of KV answers. */
+function isQuiet(answer: Answer): boolean {
+  return saysNothingHere(answer) || (answer.status === 404 && isObject(answer.body) && 'warnings' in answer.body);
+}
+
+function listsKeys(answer: Answer | null): boolean {
+  return answer?.status === 200 && isObject(answer.body) && isObject(answer.body.data);
+}
+
+function versionOf(data: Record<string, unknown>, config: HashicorpConfig): KvVersion {
+  const { type, options, path } = data;
+  // The vault answers for the mount that a path is in: "kv/team" inside "kv" is a folder, not a mount.
+  if (typeof path === 'string' && path !== `${config.mount}/`)
+    throw vaultFailure('invalid', `"${config.mount}" is a path inside the mount "${path}".`, {
+      code: 'container_missing',
+    });
+  if (type !== 'kv' && type !== 'generic') throw mismatch(`The mount "${config.mount}" is no KV secrets engine.`);
+  return isObject(options) && options.version === '2' ? 2 : 1;
+}
+
+function mismatch(what: string) {
+  return vaultFailure('invalid', what, { code: 'container_mismatch' });
+}

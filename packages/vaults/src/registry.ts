@@ -1,0 +1,16 @@
+import { KeyferryError } from '@keyferry/core';
+import type { VaultDefinition } from './contract.ts';
+import { hashicorp } from './hashicorp/index.ts';
+
+/** Every vault Keyferry speaks to: one line each. */
+export const builtInVaults = [hashicorp] as const;
+
+export type VaultRegistry = readonly VaultDefinition[];
+
+/** The definition of a kind, or `backend_kind_unknown` with the kinds there are. */
+export function vaultOfKind(registry: VaultRegistry, kind: string): VaultDefinition {
+  const definition = registry.find((candidate) => candidate.kind === kind);
+  if (definition) return definition;
+  const kinds = registry.map((candidate) => candidate.kind).join(', ');
+  throw new KeyferryError('backend_kind_unknown', `There is no vault of kind "${kind}". Kinds: ${kinds}.`);
+}
