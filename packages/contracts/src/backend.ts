@@ -78,7 +78,7 @@ export const backendPatch = z
       description: 'Members replace those of the same name; null removes one; auth is replaced as a whole.',
     }),
   })
-  .partial()
+  .exactPartial()
   .refine((patch) => Object.keys(patch).length > 0, 'must name at least one setting')
   .meta({ id: 'BackendPatch' });
 export type BackendPatch = z.output<typeof backendPatch>;

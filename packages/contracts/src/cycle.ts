@@ -20,7 +20,7 @@ export const cycleAnswer = z
   .object({
     id: z.uuid(),
     backend_id: z.uuid(),
-    backend: z.string().nullable().describe('Null once the backend is removed.'),
+    backend: z.string().describe('The backend’s name.'),
     scope: z.enum(cycleScopes),
     trigger: z.enum(cycleTriggers),
     requested_by: z.string().nullable(),

@@ -9,7 +9,7 @@ export const failureAnswer = z
   .object({
     id: z.uuid(),
     backend_id: z.uuid(),
-    backend: z.string().nullable().describe('Null once the backend is removed.'),
+    backend: z.string().describe('The backend’s name.'),
     cycle_id: z.uuid(),
     stage: z.enum(stages),
     shard: count.nullable().describe('Null for a stage without shards.'),

@@ -10,7 +10,7 @@ export const holdAnswer = z
   .object({
     id: z.uuid(),
     backend_id: z.uuid(),
-    backend: z.string().nullable().describe('Null once the backend is removed.'),
+    backend: z.string().describe('The backend’s name.'),
     cycle_id: z.uuid().describe('The cycle that last found them missing.'),
     state: z.enum(holdStates),
     candidates: count.describe('Keys that would go.'),

@@ -10,7 +10,7 @@ export const keyAnswer = z
     path: z.string().describe('The local path.'),
     remote_path: z.string(),
     backend_id: z.uuid(),
-    backend: z.string().nullable().describe('Null once the backend is removed.'),
+    backend: z.string().describe('The backend’s name.'),
     type: z.enum(keyTypes),
     state: z.enum(keyStates),
     revoked: z.boolean(),

@@ -62,8 +62,9 @@ export async function estimateLoss(
         AND NOT EXISTS (SELECT FROM approved a WHERE a.key_id = c.key_id)) AS "candidates",
       (SELECT count(*) FROM keys k WHERE k.backend_id = ${cycle.backend_id} AND k.state <> 'active'
         AND k.deprecated_at > ${dayAgo} AND k.hold_id IS NULL) AS "goneLately",
-      (SELECT count(*) FROM keys k WHERE k.backend_id = ${cycle.backend_id} AND (k.state = 'active'
-        OR (k.deprecated_at > ${dayAgo} AND k.hold_id IS NULL))) AS "keys"`.execute(tx);
+      (SELECT count(*) FROM keys k WHERE k.backend_id = ${cycle.backend_id}
+        AND (k.state = 'active' OR (k.deprecated_at > ${dayAgo} AND k.hold_id IS NULL))
+        AND NOT EXISTS (SELECT FROM approved a WHERE a.key_id = k.id)) AS "keys"`.execute(tx);
   return rows[0] ?? { candidates: 0, goneLately: 0, keys: 0 };
 }
 

@@ -25,6 +25,7 @@ export async function addIssues(
   const rows = issues.map(({ remotePath, ...issue }) => ({
     ...issue,
     remote_path: printable(remotePath),
+    message: printable(issue.message),
     tenant_id: cycle.tenant_id,
     cycle_id: cycle.id,
   }));
@@ -32,7 +33,7 @@ export async function addIssues(
 }
 
 // Postgres has no NUL and no lone surrogates in text, a vault's names may.
-const printable = (path: string) => path.toWellFormed().replaceAll('\0', '\uFFFD');
+const printable = (text: string) => text.toWellFormed().replaceAll('\0', '\uFFFD');
 
 /** Forgets what an earlier, overtaken run of the discover stage left behind. */
 export async function clearDiscovery(tx: Tx, cycleId: string): Promise<void> {

@@ -17,6 +17,11 @@ export class TestClock {
     return () => void this.#timers.delete(timer);
   };
 
+  /** How many timers wait: a renewal that has ended puts up the next one. */
+  get waiting(): number {
+    return this.#timers.size;
+  }
+
   /** Moves on and runs what was due. */
   advance(seconds: number): void {
     this.time += seconds * 1000;

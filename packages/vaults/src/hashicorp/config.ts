@@ -11,7 +11,10 @@ const text = (name: string) => z.string(`${name} must be text`).min(1, `${name} 
 const mountPath = (name: string) =>
   text(name)
     .overwrite((path) => path.replace(/^\/+|\/+$/g, ''))
-    .regex(/^[^/?#%\s]+(\/[^/?#%\s]+)*$/, `${name} must be a path such as "secret" or "team/kv"`);
+    .regex(
+      /^(?!\.{1,2}(\/|$))[^/?#%\s]+(\/(?!\.{1,2}(\/|$))[^/?#%\s]+)*$/,
+      `${name} must be a path such as "secret" or "team/kv"`,
+    );
 
 const pem = (name: string, label: string) =>
   z

@@ -1,0 +1,31 @@
+import type { BackendAnswer } from '@keyferry/contracts';
+import { formatDuration } from '@keyferry/core';
+import type { Backend } from '@keyferry/store';
+
+export function showBackend(backend: Backend): BackendAnswer {
+  return {
+    id: backend.id,
+    name: backend.name,
+    kind: backend.kind,
+    mode: backend.mode,
+    state: liveState(backend),
+    config: backend.config,
+    prefix: backend.prefix,
+    sync_paths: backend.sync_paths,
+    exclude_paths: backend.exclude_paths,
+    path_mapping: backend.path_mapping,
+    sync_interval: formatDuration(backend.sync_interval_seconds),
+    auto_deprecate: backend.auto_deprecate,
+    backup_deprecated_keys: backend.backup_deprecated_keys,
+    grace_period: formatDuration(backend.grace_period_seconds),
+    retain_archived: formatDuration(backend.retain_archived_seconds),
+    next_sync: nextSync(backend),
+    created_at: backend.created_at.toISOString(),
+    updated_at: backend.updated_at.toISOString(),
+  };
+}
+
+/** Removed backends are never read from the store. */
+export const liveState = (backend: Backend) => (backend.state === 'paused' ? 'paused' : 'active');
+
+export const nextSync = (backend: Backend) => (backend.state === 'active' ? backend.next_sync_at.toISOString() : null);

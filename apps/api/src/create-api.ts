@@ -1,0 +1,104 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { refusalOf } from '@keyferry/contracts';
+import { KeyferryError } from '@keyferry/core';
+import type { Services } from '@keyferry/pipeline';
+import type { Redis } from '@keyferry/queue';
+import { type FastifyBaseLogger, type FastifyInstance, fastify, type RawServerDefault } from 'fastify';
+import { serializerCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
+import type { z } from 'zod';
+import { requireToken } from './authentication.ts';
+import { errorBody, errorHandler } from './error-handler.ts';
+import { bodyLimit, longestParameter } from './limits.ts';
+import { describeApi } from './openapi.ts';
+import { backendActionRoutes } from './routes/backend-actions.ts';
+import { backendRoutes } from './routes/backends.ts';
+import { cycleRoutes } from './routes/cycles.ts';
+import { eventRoutes } from './routes/events.ts';
+import { failureRoutes } from './routes/failures.ts';
+import { healthRoutes } from './routes/health.ts';
+import { holdRoutes } from './routes/holds.ts';
+import { keyRoutes } from './routes/keys.ts';
+import { refuseUnstorableText } from './storable-text.ts';
+
+export type Api = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse<IncomingMessage>,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>;
+
+export interface ApiOptions extends Services {
+  /** Asked by /readyz. */
+  redis: Redis;
+  /** What every request under /v1 brings as its bearer token. */
+  token: string;
+  /** Where references of credentials are looked up, and the names that may be. */
+  environment: NodeJS.ProcessEnv;
+  allowedEnvironment: readonly string[];
+}
+
+/** The whole HTTP interface, not listening yet. Closing it leaves the services it was given open. */
+export async function createApi(options: ApiOptions): Promise<Api> {
+  const onError = errorHandler(options.log);
+  const app: Api = fastify({
+    bodyLimit,
+    genReqId: () => randomUUID(),
+    routerOptions: { maxParamLength: longestParameter },
+    forceCloseConnections: 'idle',
+    return503OnClosing: true,
+    frameworkErrors: onError,
+    clientErrorHandler: (_error, socket) => {
+      if (!socket.writable) return void socket.destroy();
+      const refusal = new KeyferryError('request_invalid', 'What was sent is not HTTP that can be read.');
+      const body = JSON.stringify(errorBody(refusal, randomUUID()));
+      const length = Buffer.byteLength(body);
+      socket.end(
+        `HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: ${length}\r\n\r\n${body}`,
+      );
+    },
+  }).withTypeProvider<ZodTypeProvider>();
+
+  app.setValidatorCompiler<z.ZodType>(({ schema, httpPart }) => (data) => {
+    const parsed = schema.safeParse(data);
+    if (parsed.success) return { value: parsed.data };
+    return { error: refusalOf(parsed.error.issues, httpPart === 'body' ? 'config_invalid' : 'request_invalid') };
+  });
+  app.setSerializerCompiler(serializerCompiler);
+  app.setErrorHandler(onError);
+  const notFound = () => {
+    throw new KeyferryError('not_found', 'There is no such route.');
+  };
+  app.setNotFoundHandler(notFound);
+  app.addHook('onRequest', async (request, reply) => void reply.header('x-request-id', request.id));
+  app.addHook('preValidation', refuseUnstorableText);
+  app.addHook('onResponse', async (request, reply) => {
+    const { method, id, routeOptions } = request;
+    const route = routeOptions.url ?? null;
+    const fields = { request_id: id, method, route, status: reply.statusCode, ms: Math.round(reply.elapsedTime) };
+    options.log.debug(fields, 'request');
+  });
+
+  await describeApi(app);
+  healthRoutes(app, options);
+  await app.register(
+    async (v1) => {
+      v1.addHook('onRequest', requireToken(options.token));
+      v1.addHook('onRoute', (route) => {
+        route.schema = { ...route.schema, security: [{ token: [] }] };
+      });
+      v1.setNotFoundHandler(notFound);
+      backendRoutes(v1, options);
+      backendActionRoutes(v1, options);
+      cycleRoutes(v1, options);
+      holdRoutes(v1, options);
+      failureRoutes(v1, options);
+      keyRoutes(v1, options);
+      eventRoutes(v1, options);
+    },
+    { prefix: '/v1' },
+  );
+  await app.ready();
+  return app;
+}

@@ -1,0 +1,50 @@
+import type { ErrorAnswer } from '@keyferry/contracts';
+import { KeyferryError } from '@keyferry/core';
+import { asStoreError } from '@keyferry/store';
+import type { Log } from '@keyferry/telemetry';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { statusOf } from './error-status.ts';
+import { bodyLimit } from './limits.ts';
+
+/** One shape for everything that goes wrong. What nobody made for a person's eyes is logged and kept to ourselves. */
+export function errorHandler(log: Log) {
+  return async (thrown: unknown, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+    const { error, status } = asAnswerable(thrown);
+    if (status >= 500)
+      log.error(
+        { request_id: request.id, route: request.routeOptions.url, code: error.code, error: thrown as Error },
+        'a request failed',
+      );
+    if (status === 401) reply.header('www-authenticate', 'Bearer');
+    return reply
+      .code(status)
+      .type('application/json')
+      .send(JSON.stringify(errorBody(error, request.id)));
+  };
+}
+
+export function errorBody(error: KeyferryError, requestId: string): ErrorAnswer {
+  const { code, message, action, details } = error;
+  return { error: { code, message, action, ...(details && { details }), request_id: requestId } };
+}
+
+function asAnswerable(thrown: unknown): { error: KeyferryError; status: number } {
+  const error = asStoreError(thrown);
+  if (error instanceof KeyferryError) return { error, status: statusOf(error.code) };
+  const status = clientErrorStatus(error);
+  if (status !== null) return { error: new KeyferryError('request_invalid', wordsFor(status)), status };
+  return { error: new KeyferryError('internal', 'The request could not be carried out.'), status: 500 };
+}
+
+/** What Fastify refuses before a route sees it carries the status; its words may quote the request. */
+function clientErrorStatus(error: unknown): number | null {
+  if (!(error instanceof Error) || !('statusCode' in error) || typeof error.statusCode !== 'number') return null;
+  return error.statusCode >= 400 && error.statusCode < 500 ? error.statusCode : null;
+}
+
+function wordsFor(status: number): string {
+  if (status === 413) return `The body is larger than ${bodyLimit / 1024} KiB.`;
+  if (status === 414) return 'The address of the request is too long.';
+  if (status === 415) return 'The body has to be JSON, with the content type application/json.';
+  return 'The request can’t be read: its body is not valid JSON, or its address is not validly encoded.';
+}

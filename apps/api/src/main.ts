@@ -1,0 +1,66 @@
+import { createConnectionPool } from '@keyferry/connections';
+import { KeyferryError } from '@keyferry/core';
+import { createQueues, openRedis, waitForRedis } from '@keyferry/queue';
+import { createKeyring, loadMasterKey, openStore, waitForDatabase } from '@keyferry/store';
+import { createLog, runProcess, throttled } from '@keyferry/telemetry';
+import { builtInVaults } from '@keyferry/vaults';
+import { type Api, createApi } from './create-api.ts';
+import { readEnvironment } from './environment.ts';
+import { loadToken } from './token.ts';
+
+/** Serves the HTTP interface. Any number of these may run. */
+
+const startDeadlineMs = 30_000;
+
+const log = createLog({ name: 'keyferry-api', level: process.env.KEYFERRY_LOG_LEVEL || 'info' });
+
+await runProcess(log, async () => {
+  const environment = readEnvironment(process.env);
+  const { token, made } = await loadToken(environment.token);
+  if (made) log.info({ file: environment.token.file }, 'a token for the API was made');
+  const reportError = throttled(10_000, Date.now, (message, suppressed) => log.warn({ suppressed }, message));
+
+  const store = openStore({
+    connectionString: environment.databaseUrl,
+    applicationName: 'keyferry-api',
+    onError: () => reportError('a database connection broke'),
+  });
+  const redis = openRedis(environment.redisUrl, 'producer', () => reportError('redis does not answer'));
+  await Promise.all([waitForDatabase(store, startDeadlineMs), waitForRedis(redis, startDeadlineMs)]);
+  const keyring = createKeyring(store, await loadMasterKey(store, environment.masterKey));
+  const queues = createQueues(redis, environment.queuePrefix);
+  const references = { allowedEnvironment: environment.allowedEnvironment, environment: process.env };
+  const connections = createConnectionPool({ registry: builtInVaults, ...references });
+
+  const api = await createApi({
+    store,
+    queues,
+    keyring,
+    connections,
+    registry: builtInVaults,
+    redis,
+    token,
+    ...references,
+    log,
+    now: () => new Date(),
+  });
+  const address = await listen(api, environment.host, environment.port);
+  log.info({ address }, 'api started');
+
+  return async () => {
+    await api.close();
+    await connections.close();
+    await queues.close();
+    redis.disconnect();
+    await store.close();
+  };
+});
+
+async function listen(api: Api, host: string, port: number): Promise<string> {
+  try {
+    return await api.listen({ host, port });
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    throw new KeyferryError('setup_failed', `The API can't listen on ${host}:${port} (${code}): choose a free port.`);
+  }
+}

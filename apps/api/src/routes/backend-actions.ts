@@ -1,0 +1,126 @@
+import { backendStatus, backendTest, cycleAnswer, cyclePage, cycleQuery } from '@keyferry/contracts';
+import { vaultFailure } from '@keyferry/core';
+import { openConnection, requestSync } from '@keyferry/pipeline';
+import { countKeys, getBackend, listCycles, listHolds } from '@keyferry/store';
+import { showStatus } from '../answers/backend-status.ts';
+import { showCycle } from '../answers/cycle.ts';
+import type { Api, ApiOptions } from '../create-api.ts';
+import { testDeadlineMs } from '../limits.ts';
+import { responses } from '../responses.ts';
+import { cyclesOf } from './cycles.ts';
+import { byIdOrName } from './parameters.ts';
+
+const tags = ['backends'];
+/** At most one hold of a backend is open, and a tenant has far fewer backends. */
+const mostOpenHolds = 10_000;
+
+/** What can be asked of one backend. */
+export function backendActionRoutes(app: Api, options: ApiOptions): void {
+  const { store } = options;
+
+  app.get(
+    '/federation/backends/:id/status',
+    {
+      schema: {
+        tags,
+        summary: 'How a backend is doing',
+        params: byIdOrName,
+        response: responses({ 200: backendStatus }, 'backend_not_found'),
+      },
+    },
+    async ({ identity, params }) =>
+      await store.inTenant(identity.tenantId, async (tx) => {
+        const backend = await getBackend(tx, params.id);
+        const newest = (state: 'completed' | 'failed') => listCycles(tx, { backendId: backend.id, state, limit: 1 });
+        const [lastCompleted] = await newest('completed');
+        const [lastFailed] = await newest('failed');
+        const holds = await listHolds(tx, { limit: mostOpenHolds });
+        return showStatus({
+          backend,
+          keys: await countKeys(tx, backend.id),
+          lastCompleted,
+          lastFailed,
+          openHold: holds.find((hold) => hold.backend_id === backend.id),
+        });
+      }),
+  );
+
+  app.post(
+    '/federation/backends/:id/sync',
+    {
+      schema: {
+        tags,
+        summary: 'Open a full cycle, or learn of the one that is open',
+        params: byIdOrName,
+        response: responses({ 202: cycleAnswer }, 'backend_not_found', 'cycle_running'),
+      },
+    },
+    async ({ identity, params }, reply) => {
+      const { tenantId, actor } = identity;
+      const { name } = await store.inTenant(tenantId, (tx) => getBackend(tx, params.id));
+      const cycle = await requestSync(options, { tenantId, backend: params.id, requestedBy: actor });
+      return reply
+        .code(202)
+        .header('location', `/v1/federation/cycles/${cycle.id}`)
+        .send(showCycle(cycle, () => name));
+    },
+  );
+
+  app.post(
+    '/federation/backends/:id/test',
+    {
+      schema: {
+        tags,
+        summary: 'Ask the vault now whether it answers and lets us in',
+        params: byIdOrName,
+        response: responses(
+          { 200: backendTest },
+          'backend_not_found',
+          'reference_refused',
+          'reference_unresolved',
+          'vault_unavailable',
+          'vault_unauthenticated',
+          'vault_forbidden',
+          'vault_sealed',
+          'vault_throttled',
+          'vault_invalid',
+          'container_missing',
+          'container_mismatch',
+          'vault_timeout',
+        ),
+      },
+    },
+    async ({ identity, params }) => {
+      const backend = await store.inTenant(identity.tenantId, (tx) => getBackend(tx, params.id));
+      await using connection = await openConnection(options, backend);
+      const deadline = AbortSignal.timeout(testDeadlineMs);
+      const probe = await connection.probe(deadline).catch((error: unknown) => {
+        if (deadline.aborted && error === deadline.reason)
+          throw vaultFailure(
+            'timeout',
+            `The vault of "${backend.name}" did not answer in ${testDeadlineMs / 1000} seconds.`,
+          );
+        throw error;
+      });
+      return { container: probe.container, server: probe.server, latency_ms: probe.latencyMs };
+    },
+  );
+
+  app.get(
+    '/federation/backends/:id/cycles',
+    {
+      schema: {
+        tags,
+        summary: 'List a backend’s cycles, newest first',
+        params: byIdOrName,
+        querystring: cycleQuery,
+        response: responses({ 200: cyclePage }, 'backend_not_found'),
+      },
+    },
+    async ({ identity, params, query }) =>
+      await store.inTenant(identity.tenantId, async (tx) => {
+        const { id, name } = await getBackend(tx, params.id);
+        return await cyclesOf(tx, query, () => name, id);
+      }),
+  );
+}

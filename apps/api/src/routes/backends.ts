@@ -1,0 +1,136 @@
+import {
+  backendAnswer,
+  backendInput,
+  backendList,
+  backendPatch,
+  backendRemoval,
+  backendRemoved,
+} from '@keyferry/contracts';
+import { audit, createBackend, getBackend, listBackends, openSettings, updateBackend } from '@keyferry/store';
+import { showBackend } from '../answers/backend.ts';
+import { changedSettings, checkedConfig, mergedConfig, newSettings } from '../backend-settings.ts';
+import type { Api, ApiOptions } from '../create-api.ts';
+import { removeWithKeys } from '../remove-backend.ts';
+import { responses } from '../responses.ts';
+import { byIdOrName } from './parameters.ts';
+
+const tags = ['backends'];
+const badSettings = [
+  'config_invalid',
+  'duration_invalid',
+  'glob_invalid',
+  'mapping_not_invertible',
+  'reference_invalid',
+  'reference_refused',
+  'reference_unresolved',
+  'backend_exists',
+] as const;
+
+/** Registers, shows, changes and removes backends. */
+export function backendRoutes(app: Api, options: ApiOptions): void {
+  const { store, keyring, now } = options;
+
+  app.get(
+    '/federation/backends',
+    { schema: { tags, summary: 'List the backends', response: responses({ 200: backendList }) } },
+    async ({ identity }) => {
+      const backends = await store.inTenant(identity.tenantId, listBackends);
+      return { items: backends.map(showBackend) };
+    },
+  );
+
+  app.post(
+    '/federation/backends',
+    {
+      schema: {
+        tags,
+        summary: 'Register a backend; its first cycle is due at once',
+        body: backendInput(options.registry),
+        response: responses({ 201: backendAnswer }, ...badSettings, 'backend_kind_unknown'),
+      },
+    },
+    async ({ identity, body }, reply) => {
+      const { tenantId, actor } = identity;
+      const { config, ...rest } = body;
+      const { kind } = rest;
+      const settings = { ...newSettings(rest), ...checkedConfig(options, kind, config) };
+      const keys = await keyring.ofTenant(tenantId);
+      const backend = await store.inTenant(tenantId, async (tx) => {
+        const created = await createBackend(tx, { tenantId, settings, keys, now: now() });
+        const details = { backend_id: created.id, kind };
+        await audit(tx, tenantId, { actor, action: 'backend.created', target: created.name, details }, now());
+        return created;
+      });
+      return reply.code(201).header('location', `/v1/federation/backends/${backend.id}`).send(showBackend(backend));
+    },
+  );
+
+  app.get(
+    '/federation/backends/:id',
+    {
+      schema: {
+        tags,
+        summary: 'Show a backend',
+        params: byIdOrName,
+        response: responses({ 200: backendAnswer }, 'backend_not_found'),
+      },
+    },
+    async ({ identity, params }) =>
+      showBackend(await store.inTenant(identity.tenantId, (tx) => getBackend(tx, params.id))),
+  );
+
+  app.patch(
+    '/federation/backends/:id',
+    {
+      schema: {
+        tags,
+        summary: 'Change a backend; a cycle is due at once',
+        params: byIdOrName,
+        body: backendPatch,
+        response: responses({ 200: backendAnswer }, 'backend_not_found', ...badSettings),
+      },
+    },
+    async ({ identity, params, body }) => {
+      const { tenantId, actor } = identity;
+      const { config, ...rest } = body;
+      const keys = await keyring.ofTenant(tenantId);
+      const changed = await store.inTenant(tenantId, async (tx) => {
+        const { id, kind } = await getBackend(tx, params.id);
+        const change = (settings: Parameters<typeof updateBackend>[1]['settings']) =>
+          updateBackend(tx, { tenantId, id, settings, keys, now: now() });
+        // This locks the row, so that of two changes at a time the second sees what the first has made.
+        let backend = await change(changedSettings(rest));
+        if (config) {
+          const merged = mergedConfig(await openSettings(tx, id, keys), config);
+          const checked = checkedConfig(options, kind, merged);
+          backend = await change('auth' in config ? checked : { config: checked.config });
+        }
+        const details = { backend_id: id, changed: [...Object.keys(rest), ...changedMembers(config)] };
+        await audit(tx, tenantId, { actor, action: 'backend.updated', target: backend.name, details }, now());
+        return backend;
+      });
+      return showBackend(changed);
+    },
+  );
+
+  app.delete(
+    '/federation/backends/:id',
+    {
+      schema: {
+        tags,
+        summary: 'Remove a backend',
+        params: byIdOrName,
+        querystring: backendRemoval,
+        response: responses({ 200: backendRemoved }, 'backend_not_found', 'backend_has_keys'),
+      },
+    },
+    async ({ identity, params, query }) => {
+      const request = { backend: params.id, archiveKeys: query.archive_keys === 'true', now: now() };
+      return await store.inTenant(identity.tenantId, (tx) => removeWithKeys(tx, identity, request));
+    },
+  );
+}
+
+/** Names only: what they were changed to may be secret. */
+const changedMembers = (config: Record<string, unknown> | undefined) =>
+  Object.keys(config ?? {}).map((name) => `config.${name}`);

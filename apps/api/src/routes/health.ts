@@ -1,0 +1,51 @@
+import { healthAnswer, type ReadyAnswer, readyAnswer } from '@keyferry/contracts';
+import { defaultTenantId, listBackends } from '@keyferry/store';
+import type { Api, ApiOptions } from '../create-api.ts';
+
+const tags = ['health'];
+/** A service that hangs is as good as away. */
+const patienceMs = 2_000;
+
+/** For whoever starts and watches the process; open to anyone, and says nothing else. */
+export function healthRoutes(app: Api, { store, redis }: ApiOptions): void {
+  app.get(
+    '/healthz',
+    { schema: { tags, summary: 'Whether the process answers', response: { 200: healthAnswer } } },
+    async () => ({ status: 'ok' as const }),
+  );
+
+  app.get(
+    '/readyz',
+    {
+      schema: {
+        tags,
+        summary: 'Whether the services below answer',
+        response: { 200: readyAnswer, 503: readyAnswer },
+      },
+    },
+    async (_request, reply) => {
+      const [database, cache] = await Promise.all([
+        stateOf(store.inTenant(defaultTenantId, listBackends)),
+        stateOf(redis.ping()),
+      ]);
+      const status = database === 'ok' && cache === 'ok' ? 'ok' : 'unavailable';
+      return reply.code(status === 'ok' ? 200 : 503).send({ status, database, redis: cache });
+    },
+  );
+}
+
+async function stateOf(call: Promise<unknown>): Promise<ReadyAnswer['status']> {
+  const { promise: late, resolve } = Promise.withResolvers<'unavailable'>();
+  const timer = setTimeout(() => resolve('unavailable'), patienceMs);
+  try {
+    return await Promise.race([
+      call.then(
+        () => 'ok' as const,
+        () => 'unavailable' as const,
+      ),
+      late,
+    ]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,71 @@
+import { holdApproved, holdDetail, holdList, holdQuery, mostHeldPaths } from '@keyferry/contracts';
+import { approveHeld } from '@keyferry/pipeline';
+import { getHold, heldPaths, listHolds } from '@keyferry/store';
+import { backendNames } from '../answers/backend-names.ts';
+import { showCycle } from '../answers/cycle.ts';
+import { showHold } from '../answers/hold.ts';
+import type { Api, ApiOptions } from '../create-api.ts';
+import { responses } from '../responses.ts';
+import { byId } from './parameters.ts';
+
+const tags = ['holds'];
+
+/** Keys that would go in such numbers that a person has to say so. */
+export function holdRoutes(app: Api, options: ApiOptions): void {
+  const { store } = options;
+
+  app.get(
+    '/federation/holds',
+    {
+      schema: {
+        tags,
+        summary: 'List holds, newest first; those that wait for a person by default',
+        querystring: holdQuery,
+        response: responses({ 200: holdList }),
+      },
+    },
+    async ({ identity, query }) =>
+      await store.inTenant(identity.tenantId, async (tx) => {
+        const nameOf = await backendNames(tx);
+        return { items: (await listHolds(tx, query)).map((hold) => showHold(hold, nameOf)) };
+      }),
+  );
+
+  app.get(
+    '/federation/holds/:id',
+    {
+      schema: {
+        tags,
+        summary: 'Show a hold and the keys it lists',
+        params: byId,
+        response: responses({ 200: holdDetail }, 'hold_not_found'),
+      },
+    },
+    async ({ identity, params }) =>
+      await store.inTenant(identity.tenantId, async (tx) => {
+        const hold = await getHold(tx, params.id);
+        return {
+          ...showHold(hold, await backendNames(tx)),
+          paths: await heldPaths(tx, hold.id, mostHeldPaths),
+        };
+      }),
+  );
+
+  app.post(
+    '/federation/holds/:id/approve',
+    {
+      schema: {
+        tags,
+        summary: 'Let exactly these keys go, if a new cycle proves everything again',
+        params: byId,
+        response: responses({ 202: holdApproved }, 'hold_not_found', 'hold_over', 'cycle_running'),
+      },
+    },
+    async ({ identity, params }, reply) => {
+      const { tenantId, actor } = identity;
+      const { hold, cycle } = await approveHeld(options, { tenantId, holdId: params.id, by: actor });
+      const nameOf = await store.inTenant(tenantId, backendNames);
+      return reply.code(202).send({ hold: showHold(hold, nameOf), cycle: showCycle(cycle, nameOf) });
+    },
+  );
+}

@@ -1,0 +1,69 @@
+import { keyAnswer, keyPage, keyQuery } from '@keyferry/contracts';
+import { describePathProblem, KeyferryError, pathProblem } from '@keyferry/core';
+import { getBackend, getKey, listKeys } from '@keyferry/store';
+import { z } from 'zod';
+import { backendNames } from '../answers/backend-names.ts';
+import { showKey } from '../answers/key.ts';
+import type { Api, ApiOptions } from '../create-api.ts';
+import { decodeCursor, pageOf } from '../cursor.ts';
+import { responses } from '../responses.ts';
+
+const tags = ['keys'];
+const place = z.tuple([z.string()]);
+const byPath = z.object({ '*': z.string().describe('The local path, percent-encoded, or the key’s id.') });
+
+/** What is known of keys. Values are never part of it. */
+export function keyRoutes(app: Api, { store }: ApiOptions): void {
+  app.get(
+    '/keys',
+    {
+      schema: {
+        tags,
+        summary: 'List keys in the order of their paths',
+        querystring: keyQuery,
+        response: responses({ 200: keyPage }, 'backend_not_found'),
+      },
+    },
+    async ({ identity, query }) =>
+      await store.inTenant(identity.tenantId, async (tx) => {
+        const { limit, cursor, state, backend, prefix } = query;
+        const [after] = cursor === undefined ? [] : decodeCursor(cursor, place);
+        const backendId = backend && (await getBackend(tx, backend)).id;
+        const nameOf = await backendNames(tx);
+        const keys = await listKeys(tx, {
+          limit: limit + 1,
+          ...(state && { state }),
+          ...(backendId && { backendId }),
+          ...(prefix && { prefix: prefix.normalize('NFC') }),
+          ...(after !== undefined && { after }),
+        });
+        return pageOf(
+          keys,
+          limit,
+          (key) => showKey(key, nameOf),
+          (key) => [key.local_path],
+        );
+      }),
+  );
+
+  app.get(
+    '/keys/*',
+    {
+      schema: {
+        tags,
+        summary: 'Show a key’s record, without its value',
+        params: byPath,
+        response: responses({ 200: keyAnswer }, 'key_not_found'),
+      },
+    },
+    async ({ identity, params }) => {
+      const path = params['*'].normalize('NFC');
+      const problem = pathProblem(path);
+      if (problem)
+        throw new KeyferryError('request_invalid', `The path can’t be a key’s: ${describePathProblem(problem)}.`);
+      return await store.inTenant(identity.tenantId, async (tx) =>
+        showKey(await getKey(tx, path), await backendNames(tx)),
+      );
+    },
+  );
+}

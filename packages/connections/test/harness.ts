@@ -1,0 +1,59 @@
+import { startVaultEmulator, type VaultEmulator, type VaultEmulatorOptions } from '@keyferry/emulators';
+import { builtInVaults, type ListScope, type VaultBackend } from '@keyferry/vaults';
+import { onTestFinished } from 'vitest';
+import { type ConnectionLimits, type ConnectionPool, createConnectionPool } from '../src/index.ts';
+
+/** Retries without noticeable waits. */
+const quick = { retryBaseMs: 1, retryMaxMs: 2, retryAfterCapMs: 2 };
+
+export async function startVault(options: VaultEmulatorOptions = {}): Promise<VaultEmulator> {
+  const vault = await startVaultEmulator(options);
+  onTestFinished(() => vault.close());
+  return vault;
+}
+
+export function startPool(
+  limits: Partial<ConnectionLimits> = {},
+  environment: NodeJS.ProcessEnv = {},
+  allowedEnvironment: readonly string[] = [],
+): ConnectionPool {
+  const pool = createConnectionPool({
+    registry: builtInVaults,
+    allowedEnvironment,
+    environment,
+    limits: { ...quick, ...limits },
+  });
+  onTestFinished(() => pool.close());
+  return pool;
+}
+
+export function backendOf(vault: VaultEmulator, settings: Record<string, unknown> = {}, fingerprint = '1') {
+  const auth = { method: 'token', token: vault.rootToken };
+  return {
+    id: 'backend',
+    kind: 'hashicorp',
+    fingerprint,
+    settings: () => ({ address: vault.url, kv_version: 2, auth, ...settings }),
+  };
+}
+
+export const patient = new AbortController().signal;
+
+export const everything: ListScope = { folders: [''], includes: () => true, wantsRevision: () => true };
+
+/** What came of each path: `ok`, or the code of its failure. */
+export async function fetchAll(vault: VaultBackend, paths: readonly string[], signal = patient) {
+  const found: Record<string, string> = {};
+  for await (const outcome of vault.fetch(paths, signal))
+    found[outcome.path] =
+      'reading' in outcome ? 'ok' : 'code' in outcome.error ? String(outcome.error.code) : 'unknown';
+  return found;
+}
+
+export async function listAll(vault: VaultBackend): Promise<string[]> {
+  const paths: string[] = [];
+  for await (const page of vault.list(everything, patient)) paths.push(...page.map(({ path }) => path));
+  return paths.sort();
+}
+
+export const named = (count: number) => Array.from({ length: count }, (_, index) => `key-${index}`);

@@ -1,0 +1,149 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { type House, openHouse } from '../support/house.ts';
+
+const hour = 3600;
+const day = 24 * hour;
+
+let house: House;
+beforeEach(async () => {
+  house = await openHouse();
+  const secrets = house.vault.kv('secret');
+  for (const name of ['a', 'b', 'c', 'd']) secrets.put(`bifrost/${name}`, { value: name });
+});
+afterEach(() => house.close());
+
+async function deprecated() {
+  const backend = await house.addBackend();
+  await house.cycle(backend);
+  house.vault.kv('secret').deleteMetadata('bifrost/a');
+  await house.cycle(backend);
+  expect((await house.states())['bifrost/a']).toBe('deprecated');
+  return backend;
+}
+
+test('a deprecated key is archived when its grace is over, not before, and purged after its retention with the audit kept', async () => {
+  await deprecated();
+  house.clock.advance(day - 1);
+  await house.sweep();
+  expect((await house.states())['bifrost/a']).toBe('deprecated');
+  house.clock.advance(1);
+  expect(await house.sweep()).toMatchObject({ 'keys.archived': 1 });
+  expect((await house.states())['bifrost/a']).toBe('archived');
+
+  house.clock.advance(90 * day - 1);
+  await house.sweep();
+  expect((await house.states())['bifrost/a']).toBe('archived');
+  house.clock.advance(1);
+  expect(await house.sweep()).toMatchObject({ 'keys.purged': 1 });
+  expect(await house.states()).not.toHaveProperty('bifrost/a');
+  const versions = await house.read((tx) => tx.selectFrom('key_versions').select('key_id').execute());
+  expect(versions).toHaveLength(3);
+  const audit = await house.read((tx) => tx.selectFrom('audit_log').select(['action', 'target']).execute());
+  expect(audit).toContainEqual({ action: 'key.purged', target: 'bifrost/a' });
+  const types = (await house.events()).map((event) => event.type);
+  expect(types.filter((type) => type === 'keys.archived' || type === 'keys.purged')).toEqual([
+    'keys.archived',
+    'keys.purged',
+  ]);
+});
+
+test('a vault that can’t be read when the grace ends keeps its deprecated keys served', async () => {
+  const backend = await deprecated();
+  house.vault.seal();
+  house.clock.advance(day + 1);
+  await house.cycle(backend);
+  await house.sweep();
+  expect((await house.states())['bifrost/a']).toBe('deprecated');
+  house.vault.unseal();
+  await house.cycle(backend);
+  await house.sweep();
+  expect((await house.states())['bifrost/a']).toBe('archived');
+});
+
+test('a deprecated key that is listed again but can’t be read is not archived', async () => {
+  const backend = await deprecated();
+  house.clock.advance(day + 1);
+  house.vault.kv('secret').put('bifrost/a', { value: 'back' });
+  const fault = house.vault.faults.inject({
+    effect: { kind: 'status', status: 403, body: { errors: ['permission denied'] } },
+    path: 'secret/data/bifrost/a',
+  });
+  expect((await house.cycle(backend)).counts).toMatchObject({ failed: 1 });
+  await house.sweep();
+  expect((await house.states())['bifrost/a']).toBe('deprecated');
+  fault.remove();
+  expect((await house.cycle(backend)).counts).toMatchObject({ restored: 1 });
+});
+
+test('an archived key that is found again is active', async () => {
+  const backend = await deprecated();
+  house.clock.advance(day);
+  await house.sweep();
+  house.vault.kv('secret').put('bifrost/a', { value: 'back' });
+  expect((await house.cycle(backend)).counts).toMatchObject({ restored: 1 });
+  expect((await house.states())['bifrost/a']).toBe('active');
+  expect(await house.value('bifrost/a')).toBe('{"value":"back"}');
+});
+
+test('delete_version_after expires a key, a new version brings it back', async () => {
+  const secrets = house.vault.kv('secret');
+  secrets.put('bifrost/short', { value: '1' }, { deleteVersionAfter: 2 * hour });
+  const backend = await house.addBackend();
+  await house.cycle(backend);
+  const key = (await house.keys()).find((candidate) => candidate.local_path === 'bifrost/short');
+  expect(key?.expires_at?.getTime()).toBeGreaterThan(house.clock.now().getTime());
+
+  house.clock.advance(2 * hour);
+  expect(await house.sweep()).toMatchObject({ 'keys.expired': 1 });
+  expect((await house.states())['bifrost/short']).toBe('expired');
+  expect((await house.cycle(backend)).counts).toMatchObject({ gone: 1, deprecated: 0, unchanged: 4 });
+  expect((await house.states())['bifrost/short']).toBe('expired');
+
+  secrets.put('bifrost/short', { value: '2' });
+  await house.cycle(backend);
+  expect((await house.states())['bifrost/short']).toBe('active');
+});
+
+test('expiry by custom metadata, and a later one without a new version renews the key', async () => {
+  const secrets = house.vault.kv('secret');
+  const at = (seconds: number) => new Date(house.clock.now().getTime() + seconds * 1000).toISOString();
+  secrets.put('bifrost/tagged', { value: '1' }, { customMetadata: { expires_at: at(hour), type: 'virtual_key' } });
+  const backend = await house.addBackend();
+  await house.cycle(backend);
+  house.clock.advance(hour);
+  await house.sweep();
+  expect((await house.states())['bifrost/tagged']).toBe('expired');
+  expect((await house.cycle(backend)).counts).toMatchObject({ unchanged: 5, expired: 1 });
+
+  secrets.put('bifrost/tagged', { value: '1' }, { customMetadata: { expires_at: at(day), type: 'virtual_key' } });
+  await house.cycle(backend);
+  const key = (await house.keys()).find((candidate) => candidate.local_path === 'bifrost/tagged');
+  expect(key).toMatchObject({ state: 'active', type: 'virtual_key' });
+});
+
+test('a key that is expired when it is first seen is stored as expired', async () => {
+  const expired = new Date(house.clock.now().getTime() - 1000).toISOString();
+  house.vault.kv('secret').put('bifrost/late', { value: '1' }, { customMetadata: { expires_at: expired } });
+  const cycle = await house.cycle(await house.addBackend());
+  expect(cycle.counts).toMatchObject({ added: 5 });
+  expect((await house.states())['bifrost/late']).toBe('expired');
+});
+
+test('at most ten versions of a value are kept', async () => {
+  const backend = await house.addBackend();
+  for (let version = 0; version < 13; version++) {
+    house.vault.kv('secret').put('bifrost/a', { value: `v${version}` });
+    await house.cycle(backend);
+  }
+  const key = (await house.keys()).find((candidate) => candidate.local_path === 'bifrost/a');
+  const versions = await house.read((tx) =>
+    tx
+      .selectFrom('key_versions')
+      .select('version')
+      .where('key_id', '=', key?.id ?? '')
+      .orderBy('version')
+      .execute(),
+  );
+  expect(versions.map((row) => row.version)).toEqual([4, 5, 6, 7, 8, 9, 10, 11, 12, 13]);
+  expect(await house.value('bifrost/a')).toBe('{"value":"v12"}');
+});
