@@ -16,7 +16,7 @@ const problems = globSync(['apps/*', 'packages/*', 'test'])
   .filter((folder) => existsSync(join(folder, 'package.json')))
   .sort()
   .flatMap((folder) => [...declaredProblems(folder), ...importProblems(folder)]);
-for (const problem of problems) console.error(problem);
+for (const problem of problems) process.stderr.write(`${problem}\n`);
 process.exitCode = problems.length > 0 ? 1 : 0;
 
 /** @param {string} folder */

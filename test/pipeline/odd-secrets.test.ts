@@ -113,7 +113,9 @@ test('excluded paths are counted as skipped and never read', async () => {
   const cycle = await house.cycle(await house.addBackend({ exclude_paths: ['bifrost/private/**'] }));
   expect(cycle.counts).toMatchObject({ discovered: 2, added: 1, skipped: 1 });
   expect(await house.issues(cycle.id)).toMatchObject([{ code: 'path_excluded' }]);
-  expect(house.vault.requests.all.some((request) => request.path.startsWith('secret/data/bifrost/private'))).toBe(false);
+  expect(house.vault.requests.all.some((request) => request.path.startsWith('secret/data/bifrost/private'))).toBe(
+    false,
+  );
 });
 
 test('a mapping gives keys their local paths', async () => {

@@ -2,13 +2,16 @@ import { Buffer } from 'node:buffer';
 import type { Page } from '@keyferry/contracts';
 import { KeyferryError } from '@keyferry/core';
 import type { z } from 'zod';
+import { assertStorable } from './storable-text.ts';
 
 /** Cursors are opaque to clients: the place after which a list goes on, as JSON in base64url. */
 
 /** Throws `request_invalid` for anything that `encodeCursor` has not made for this list. */
 export function decodeCursor<Place>(cursor: string, place: z.ZodType<Place>): Place {
   try {
-    return place.parse(JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8')));
+    const decoded: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8'));
+    assertStorable(decoded);
+    return place.parse(decoded);
   } catch {
     throw new KeyferryError('request_invalid', 'cursor: it is not one that this list has given.', {
       details: { field: 'cursor' },

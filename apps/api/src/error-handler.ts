@@ -15,6 +15,8 @@ export function errorHandler(log: Log) {
         { request_id: request.id, route: request.routeOptions.url, code: error.code, error: thrown as Error },
         'a request failed',
       );
+    // Also where Fastify refuses before any hook has run.
+    reply.header('x-request-id', request.id);
     if (status === 401) reply.header('www-authenticate', 'Bearer');
     return reply
       .code(status)

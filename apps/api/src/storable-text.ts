@@ -2,9 +2,14 @@ import { KeyferryError } from '@keyferry/core';
 import type { FastifyRequest } from 'fastify';
 
 /** Refuses texts that Postgres can't hold, a NUL or half a surrogate pair, wherever in a request they are. */
-export async function refuseUnstorableText(request: FastifyRequest): Promise<void> {
+export async function refuseUnstorableText({ params, query, body }: FastifyRequest): Promise<void> {
+  assertStorable([params, query, body]);
+}
+
+/** Throws `request_invalid` if a text anywhere in the value can't be stored. */
+export function assertStorable(input: unknown): void {
   // No recursion: a body may be nested as deep as it is long.
-  const waiting: unknown[] = [request.params, request.query, request.body];
+  const waiting = [input];
   while (waiting.length > 0) {
     const value = waiting.pop();
     if (typeof value === 'string') {

@@ -88,6 +88,11 @@ export const errorCatalogue = {
   decryption_failed: 'The stored value was altered or belongs to another key. Restore it from a backup.',
   setup_failed: 'Do what the message says, then start again.',
 
+  // the command line
+  api_unavailable: 'Start Keyferry with `npm start` or `keyferry up`, or set KEYFERRY_URL to where it runs.',
+  already_running: 'Use the one that runs, or end it first. Another one needs a KEYFERRY_HOME of its own.',
+  usage_invalid: 'See the command’s `--help`.',
+
   // HTTP
   unauthorized: 'Send `Authorization: Bearer <token>`.',
   not_found: 'See /openapi.json for the routes.',

@@ -14,6 +14,7 @@ import { Overtaken } from './cycles.ts';
 import type { Tx } from './database.ts';
 import { resolveFailures } from './failures.ts';
 import { appendEvents, type NewEvent } from './outbox.ts';
+import { printable } from './printable.ts';
 import { sumShards } from './shards.ts';
 
 export interface ClosedCycle {
@@ -131,7 +132,7 @@ async function reportUnsettled(tx: Tx, cycle: Cycle, error: unknown): Promise<nu
   const { code, message, failureClass } = describeError(error);
   const { numAffectedRows } = await sql`
     INSERT INTO cycle_issues (tenant_id, cycle_id, remote_path, outcome, code, class, message)
-    SELECT s.tenant_id, s.cycle_id, ref ->> 0, 'failed', ${code}, ${failureClass}, ${message}
+    SELECT s.tenant_id, s.cycle_id, ref ->> 0, 'failed', ${code}, ${failureClass}, ${printable(message)}
     FROM shards s, jsonb_array_elements(s.refs) AS ref
     WHERE s.cycle_id = ${cycle.id} AND s.state IN ('pending', 'failed')`.execute(tx);
   return Number(numAffectedRows ?? 0);
@@ -180,7 +181,7 @@ async function close(
       calls: sql`${JSON.stringify(end.calls)}::jsonb`,
       error_class: failure?.failureClass ?? null,
       error_code: failure?.code ?? null,
-      error_message: failure?.message ?? null,
+      error_message: failure && printable(failure.message),
       closed_at: end.now,
     })
     .where('id', '=', cycle.id)

@@ -3,6 +3,7 @@ import { type Selectable, sql } from 'kysely';
 import { addCounts } from './counts.ts';
 import type { Cycle, Dispatch } from './cycles.ts';
 import type { Tx } from './database.ts';
+import { printable } from './printable.ts';
 import type { Database } from './schema.ts';
 
 export type Failure = Selectable<Database['failures']>;
@@ -20,7 +21,7 @@ export async function noteFailure(
     state,
     class: failureClass,
     code,
-    message,
+    message: printable(message),
     attempts: failure.attempts,
     last_failed_at: failure.now,
   } as const;
@@ -62,6 +63,21 @@ export async function listFailures(tx: Tx, filter: { backendId?: string; limit: 
   return await query.execute();
 }
 
+/** Why shards of a cycle gave up, the first of them first. */
+export async function shardFailures(tx: Tx, cycleId: string): Promise<Failure[]> {
+  return await tx
+    .selectFrom('failures as f')
+    .innerJoin('shards as s', (join) => join.onRef('s.cycle_id', '=', 'f.cycle_id').onRef('s.number', '=', 'f.shard'))
+    .selectAll('f')
+    .where('f.cycle_id', '=', cycleId)
+    .where('f.stage', '=', 'sync')
+    .where('s.state', '=', 'failed')
+    .orderBy('f.last_failed_at')
+    .orderBy('f.shard')
+    .execute();
+}
+
+/** By id. Throws `failure_not_found`. */
 export async function getFailure(tx: Tx, id: string): Promise<Failure> {
   const row = await tx.selectFrom('failures').selectAll().where('id', '=', id).executeTakeFirst();
   if (!row) throw new KeyferryError('failure_not_found', `There is no failed work ${id}.`);

@@ -3,6 +3,7 @@ import { type Selectable, sql } from 'kysely';
 import { addCounts } from './counts.ts';
 import { type Cycle, type Dispatch, Overtaken } from './cycles.ts';
 import type { Tx } from './database.ts';
+import { printable } from './printable.ts';
 import type { Database, ShardRef } from './schema.ts';
 
 export type Shard = Selectable<Database['shards']>;
@@ -31,9 +32,6 @@ export async function addIssues(
   }));
   await tx.insertInto('cycle_issues').values(rows).execute();
 }
-
-// Postgres has no NUL and no lone surrogates in text, a vault's names may.
-const printable = (text: string) => text.toWellFormed().replaceAll('\0', '\uFFFD');
 
 /** Forgets what an earlier, overtaken run of the discover stage left behind. */
 export async function clearDiscovery(tx: Tx, cycleId: string): Promise<void> {
@@ -226,22 +224,17 @@ export async function redispatchShard(
 export async function sumShards(
   tx: Tx,
   cycleId: string,
-): Promise<{ counts: Record<string, number>; calls: Record<string, number>; failed: number; issues: number }> {
+): Promise<{ counts: Record<string, number>; calls: Record<string, number> }> {
   const { rows } = await sql<{
     counts: Record<string, number> | null;
     calls: Record<string, number> | null;
-    failed: number;
   }>`SELECT
     (SELECT jsonb_object_agg(name, total) FROM (SELECT name, sum(value::bigint) AS total
       FROM shards, jsonb_each_text(counts) AS parts (name, value) WHERE cycle_id = ${cycleId} GROUP BY name) AS sums) AS counts,
     (SELECT jsonb_object_agg(name, total) FROM (SELECT name, sum(value::bigint) AS total
-      FROM shards, jsonb_each_text(calls) AS parts (name, value) WHERE cycle_id = ${cycleId} GROUP BY name) AS sums) AS calls,
-    (SELECT count(*) FROM shards WHERE cycle_id = ${cycleId} AND state = 'failed') AS failed`.execute(tx);
+      FROM shards, jsonb_each_text(calls) AS parts (name, value) WHERE cycle_id = ${cycleId} GROUP BY name) AS sums) AS calls`.execute(
+    tx,
+  );
   const row = rows[0];
-  const issues = await tx
-    .selectFrom('cycle_issues')
-    .select((eb) => eb.fn.countAll<number>().as('issues'))
-    .where('cycle_id', '=', cycleId)
-    .executeTakeFirstOrThrow();
-  return { counts: row?.counts ?? {}, calls: row?.calls ?? {}, failed: row?.failed ?? 0, issues: issues.issues };
+  return { counts: row?.counts ?? {}, calls: row?.calls ?? {} };
 }

@@ -93,7 +93,7 @@ export async function readOne(backend: VaultBackend, path: string) {
   throw new Error('no outcome');
 }
 
-export function codeOf(error: unknown): string {
+function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : String(error);
 }
 

@@ -128,6 +128,17 @@ test('each secret has its own outcome', async () => {
   });
 });
 
+test('the version of a mount is found out once, however much is read at once', async () => {
+  const { kv, connect, calls } = await benchWithMount();
+  kv.seed(20, (index) => ({ path: `${index}`, data: { value: 'x' } }));
+  await fetchAll(await connect(), kv.paths());
+  expect(calls).toEqual({ login: 1, detect: 1, read: 20 });
+  const missing = await connect({ mount: 'nope' });
+  const found = await fetchAll(missing, kv.paths());
+  expect(new Set(found.values())).toEqual(new Set(['container_missing']));
+  expect(calls.read).toBe(20);
+});
+
 test('Retry-After is kept, in seconds and as a date', async () => {
   const { vault, kv, connect, clock } = await benchWithMount();
   for (const path of ['seconds', 'date', 'nonsense']) kv.put(path, { value: 'x' });

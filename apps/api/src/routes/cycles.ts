@@ -1,4 +1,5 @@
 import { cycleAnswer, cyclePage, cycleQuery, issuePage, issueQuery } from '@keyferry/contracts';
+import { emptyCounts, issuesOf } from '@keyferry/core';
 import { type Cycle, getCycle, listCycles, listIssues, sumShards, type Tx } from '@keyferry/store';
 import { z } from 'zod';
 import { type BackendNames, backendNames } from '../answers/backend-names.ts';
@@ -92,12 +93,8 @@ export async function cyclesOf(tx: Tx, query: z.output<typeof cycleQuery>, nameO
 /** An open cycle with its shards' counts, which become its own when it closes. */
 async function soFar(tx: Tx, cycle: Cycle): Promise<Cycle> {
   const shards = await sumShards(tx, cycle.id);
-  return {
-    ...cycle,
-    counts: sum(cycle.counts, shards.counts),
-    calls: sum(cycle.calls, shards.calls),
-    issues: shards.issues,
-  };
+  const counts = { ...emptyCounts(), ...sum(cycle.counts, shards.counts) };
+  return { ...cycle, counts, calls: sum(cycle.calls, shards.calls), issues: issuesOf(counts) };
 }
 
 function sum(left: Record<string, number>, right: Record<string, number>): Record<string, number> {

@@ -5,8 +5,8 @@ import { createQueues, openRedis, waitForRedis } from '@keyferry/queue';
 import { createKeyring, defaultTenantId, expectedJobs, loadMasterKey, openStore } from '@keyferry/store';
 import { createDatabase, type TestDatabase } from '@keyferry/testing/support/database.ts';
 import { newQueuePrefix, redisUrl } from '@keyferry/testing/support/redis.ts';
+import { asAdmin } from '@keyferry/testing/support/test-postgres.ts';
 import { builtInVaults } from '@keyferry/vaults';
-import pg from 'pg';
 import { type Api, createApi } from '../../src/index.ts';
 import { recordedLog } from './recorded-log.ts';
 
@@ -54,7 +54,6 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
   const connections = createConnectionPool({ registry, environment, allowedEnvironment });
   const services = { store, queues, keyring, connections, registry, log, now: () => new Date() };
   const app = await createApi({ ...services, redis, token, environment, allowedEnvironment });
-  const owner = new pg.Pool({ connectionString: database.ownerUrl, max: 1 });
 
   return {
     app,
@@ -69,7 +68,8 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
       });
       return { status: statusCode, headers, body: payload ? JSON.parse(payload) : null };
     },
-    query: async (sql, parameters = []) => (await owner.query(sql, parameters)).rows,
+    query: (sql, parameters = []) =>
+      asAdmin(database.ownerUrl, async (client) => (await client.query(sql, parameters)).rows),
     async work() {
       const later = new Date(Date.now() + 3_600_000);
       for (;;) {
@@ -84,7 +84,6 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
       await queues.close();
       redis.disconnect();
       await store.close();
-      await owner.end();
       await database.drop();
     },
   };

@@ -1,4 +1,4 @@
-import { describeError, KeyferryError } from '@keyferry/core';
+import { describeError, type ErrorCode, KeyferryError } from '@keyferry/core';
 import {
   addIssues,
   addToCycle,
@@ -7,15 +7,17 @@ import {
   countCandidates,
   deprecateKeys,
   dropCandidates,
+  failCycle,
   holdBack,
   holdStage,
   type Issue,
   moveStage,
   nextCandidates,
-  sumShards,
+  shardFailures,
 } from '@keyferry/store';
 import type { Presence } from '@keyferry/vaults';
 import { keyEvents } from '../key-events.ts';
+import { logCycle } from '../log-cycle.ts';
 import type { StageHandler, StageRun } from './stage-run.ts';
 
 const batchSize = 200;
@@ -26,7 +28,7 @@ const batchSize = 200;
  */
 export const deprecate: StageHandler = async (run) => {
   const { services, cycle, backend } = run;
-  await refuseIfIncomplete(run);
+  if (await failIfIncomplete(run)) return [];
   if (backend.auto_deprecate) await guard(run);
   else await leaveMissing(run);
 
@@ -41,15 +43,21 @@ export const deprecate: StageHandler = async (run) => {
   ]);
 };
 
-/** A cycle that gave up on a shard deprecates nothing. */
-async function refuseIfIncomplete({ services, cycle }: StageRun): Promise<void> {
-  const { failed } = await services.store.inTenant(cycle.tenant_id, (tx) => sumShards(tx, cycle.id));
-  if (failed > 0)
-    throw new KeyferryError('cycle_exhausted', `${failed} of the cycle’s ${cycle.shards_total} shards gave up.`, {
-      failureClass: 'conflict',
-    });
-  if (!cycle.listing_complete)
-    throw new KeyferryError('listing_incomplete', 'The listing was not complete.', { failureClass: 'invalid' });
+/** A cycle that gave up on a shard has failed, for the shard's reason, and deprecates nothing. */
+async function failIfIncomplete({ services, cycle, backend }: StageRun): Promise<boolean> {
+  const closed = await services.store.inTenant(cycle.tenant_id, async (tx) => {
+    const [failure, ...others] = await shardFailures(tx, cycle.id);
+    if (!failure) return null;
+    const message = `${others.length + 1} of the cycle’s ${cycle.shards_total} shards gave up. ${failure.message}`;
+    const error = new KeyferryError(
+      failure.code as ErrorCode,
+      message,
+      failure.class ? { failureClass: failure.class } : {},
+    );
+    return await failCycle(tx, cycle, error, services.now());
+  });
+  if (closed) logCycle(services.log, backend, closed);
+  return closed !== null;
 }
 
 /** Holds candidates back if they would be a mass loss, and tells of a new hold. */

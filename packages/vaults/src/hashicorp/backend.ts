@@ -1,6 +1,7 @@
 import { classOf, isTransient, vaultFailure } from '@keyferry/core';
 import type { ConnectContext, FetchOutcome, VaultBackend } from '../contract.ts';
 import { gather } from '../gather.ts';
+import { untilAborted } from '../until-aborted.ts';
 import { createTokens } from './auth.ts';
 import { createClient, type VaultClient } from './client.ts';
 import type { HashicorpConfig } from './config.ts';
@@ -8,7 +9,7 @@ import { type Answer, failureOf } from './errors.ts';
 import { createFolderReader } from './folder.ts';
 import { isObject } from './json.ts';
 import { listSecrets } from './list.ts';
-import { createMountInspector } from './mount.ts';
+import { createMountInspector, type KvVersion } from './mount.ts';
 import { isAddressable } from './path.ts';
 import { createSecretReader, presenceByRead } from './read.ts';
 import { createMetadataReader } from './revision.ts';
@@ -38,9 +39,12 @@ export async function connectVault(config: HashicorpConfig, context: ConnectCont
 
     async *fetch(paths, signal) {
       const left = paths.values();
+      // Asked once for all of them: else a new connection's first reads would each ask.
+      let version: Promise<KvVersion> | undefined;
       const read = async (path: string, taskSignal: AbortSignal): Promise<FetchOutcome> => {
         try {
-          return { path, reading: await readSecret('read', path, await mounts.version(taskSignal), taskSignal) };
+          version ??= mounts.version(signal);
+          return { path, reading: await readSecret('read', path, await untilAborted(version, taskSignal), taskSignal) };
         } catch (error) {
           taskSignal.throwIfAborted();
           return { path, error: error instanceof Error ? error : new Error('unknown failure') };

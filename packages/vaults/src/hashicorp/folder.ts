@@ -7,7 +7,7 @@ import { encodePath } from './path.ts';
 import type { Ask } from './session.ts';
 
 /** What is in a folder. Names are relative to it; those that end in a slash are folders. */
-export interface FolderContent {
+interface FolderContent {
   names: string[];
   /** Metadata by name, where the vault lists it. */
   details: JsonObject | null;

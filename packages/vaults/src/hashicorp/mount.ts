@@ -8,7 +8,7 @@ import type { Ask } from './session.ts';
 
 export type KvVersion = 1 | 2;
 
-export interface Mount {
+interface Mount {
   version: KvVersion;
   container: 'present' | 'unproven';
 }

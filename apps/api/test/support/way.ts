@@ -1,7 +1,7 @@
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
-export interface Proxy {
-  /** The URL it was made for, with the proxy's address. */
+export interface Way {
+  /** The service's URL, with the way's own address. */
   url: string;
   /** Cuts every connection and refuses new ones. */
   cut(): Promise<void>;
@@ -9,7 +9,7 @@ export interface Proxy {
 }
 
 /** A way to a service that a test can cut, for a service that other tests share. */
-export async function startProxy(target: string): Promise<Proxy> {
+export async function startWay(target: string): Promise<Way> {
   const { hostname, port } = new URL(target);
   const sockets = new Set<Socket>();
   const server = createServer((near) => {

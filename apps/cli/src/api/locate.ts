@@ -1,0 +1,39 @@
+import { readFileSync } from 'node:fs';
+import { KeyferryError } from '@keyferry/core';
+import { type Home, homeOf, type Running, readHomeFile } from '../home.ts';
+import { type ApiClient, createApiClient } from './client.ts';
+
+/**
+ * The API that KEYFERRY_URL and KEYFERRY_TOKEN name, else the one that `keyferry up` runs in this folder. The token of that
+ * one is never sent anywhere else. Throws `usage_invalid`, `api_unavailable` or `unauthorized`.
+ */
+export function locateApi(env: NodeJS.ProcessEnv): ApiClient {
+  const home = homeOf(env);
+  if (env.KEYFERRY_URL) return createApiClient(checkedUrl(env.KEYFERRY_URL), env.KEYFERRY_TOKEN || noToken());
+  const running = readHomeFile<Running>(home.running);
+  if (!running)
+    throw new KeyferryError('api_unavailable', `No Keyferry runs in ${home.folder}, and KEYFERRY_URL is not set.`);
+  return createApiClient(running.api_url, env.KEYFERRY_TOKEN || readToken(home));
+}
+
+function checkedUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (!url || !/^https?:$/.test(url.protocol) || url.username || url.password || url.search)
+    throw new KeyferryError('usage_invalid', 'KEYFERRY_URL has to be a URL such as https://keyferry.example.com.');
+  return text;
+}
+
+function noToken(): never {
+  throw new KeyferryError('unauthorized', 'KEYFERRY_URL is set, but KEYFERRY_TOKEN is not.');
+}
+
+export function readToken(home: Home): string {
+  try {
+    return readFileSync(home.apiToken, 'utf8').trim();
+  } catch {
+    throw new KeyferryError(
+      'unauthorized',
+      `The token in ${home.apiToken} can't be read: be the user who started Keyferry, or set KEYFERRY_TOKEN.`,
+    );
+  }
+}

@@ -1,0 +1,48 @@
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const checkout = fileURLToPath(new URL('../../../', import.meta.url));
+
+/** Where `keyferry up` keeps its state: `.keyferry/` of the checkout, unless KEYFERRY_HOME names another folder. */
+export function homeOf(env: NodeJS.ProcessEnv) {
+  const folder = env.KEYFERRY_HOME ? resolve(env.KEYFERRY_HOME) : join(checkout, '.keyferry');
+  return {
+    folder,
+    /** Who runs here, and where; see `Running`. */
+    running: join(folder, 'running.json'),
+    lock: join(folder, 'up.lock'),
+    apiToken: join(folder, 'api-token'),
+    masterKey: join(folder, 'master.key'),
+    logs: join(folder, 'logs'),
+    postgres: join(folder, 'data', 'postgres'),
+    redis: join(folder, 'data', 'redis'),
+    demoSecrets: join(folder, 'data', 'demo-vault.json'),
+    /** Where the demo vault listens, and its root token. */
+    demoVault: join(folder, 'demo-vault.json'),
+  };
+}
+
+export type Home = ReturnType<typeof homeOf>;
+
+/** What a `keyferry up` leaves for other commands while it runs. Only its owner can read it. */
+export interface Running {
+  pid: number;
+  api_url: string;
+  database_url: string;
+  redis_url: string;
+}
+
+export interface DemoVault {
+  url: string;
+  root_token: string;
+}
+
+/** One of the files above as JSON, or null if it isn't there or holds something else. */
+export function readHomeFile<Content>(file: string): Content | null {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as Content;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,487 @@
+-- What the migrations make, for reading and for review. Written by `npm run schema -- --write`, never by hand.
+
+CREATE ROLE keyferry_app NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS;
+CREATE ROLE keyferry_dispatcher NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS;
+
+GRANT USAGE ON SCHEMA keyferry TO keyferry_app;
+GRANT USAGE ON SCHEMA keyferry TO keyferry_dispatcher;
+
+CREATE TABLE keyferry.audit_log (
+  id bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
+  tenant_id uuid NOT NULL,
+  at timestamp with time zone NOT NULL,
+  actor text NOT NULL,
+  action text NOT NULL,
+  target text NOT NULL,
+  details jsonb DEFAULT '{}'::jsonb NOT NULL,
+  CONSTRAINT audit_log_pkey PRIMARY KEY (id),
+  CONSTRAINT audit_log_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES keyferry.tenants(id)
+);
+ALTER TABLE keyferry.audit_log ENABLE ROW LEVEL SECURITY;
+ALTER TABLE keyferry.audit_log FORCE ROW LEVEL SECURITY;
+CREATE INDEX audit_log_tenant ON keyferry.audit_log USING btree (tenant_id, id);
+CREATE POLICY tenant ON keyferry.audit_log TO keyferry_app USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
+GRANT INSERT, SELECT ON keyferry.audit_log TO keyferry_app;
+
+CREATE TABLE keyferry.backends (
+  id uuid DEFAULT gen_random_uuid() NOT NULL,
+  tenant_id uuid NOT NULL,
+  name text NOT NULL,
+  kind text NOT NULL,
+  config jsonb NOT NULL,
+  credentials bytea NOT NULL,
+  credentials_key_id uuid NOT NULL,
+  credentials_version integer DEFAULT 1 NOT NULL,
+  prefix text NOT NULL,
+  sync_paths text[] NOT NULL,
+  exclude_paths text[] NOT NULL,
+  path_mapping jsonb NOT NULL,
+  sync_interval_seconds integer NOT NULL,
+  auto_deprecate boolean NOT NULL,
+  backup_deprecated_keys boolean NOT NULL,
+  grace_period_seconds integer NOT NULL,
+  retain_archived_seconds integer NOT NULL,
+  mode text DEFAULT 'sync'::text NOT NULL,
+  access_mode text DEFAULT 'read_only'::text NOT NULL,
+  writes text DEFAULT 'disabled'::text NOT NULL,
+  conflict_policy text DEFAULT 'backend_wins'::text NOT NULL,
+  state text DEFAULT 'active'::text NOT NULL,
+  phase integer NOT NULL,
+  next_sync_at timestamp with time zone NOT NULL,
+  event_seq bigint DEFAULT 0 NOT NULL,
+  flush_generation bigint DEFAULT 0 NOT NULL,
+  failed_cycles integer DEFAULT 0 NOT NULL,
+  connection_failures integer DEFAULT 0 NOT NULL,
+  unreachable_since timestamp with time zone,
+  last_success_at timestamp with time zone,
+  last_full_opened_at timestamp with time zone,
+  latency_ms integer,
+  server text,
+  created_at timestamp with time zone NOT NULL,
+  updated_at timestamp with time zone NOT NULL,
+  CONSTRAINT backends_pkey PRIMARY KEY (id),
+  CONSTRAINT backends_tenant_id_id_key UNIQUE (tenant_id, id),
+  CONSTRAINT backends_tenant_id_credentials_key_id_fkey FOREIGN KEY (tenant_id, credentials_key_id) REFERENCES keyferry.encryption_keys(tenant_id, id),
+  CONSTRAINT backends_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES keyferry.tenants(id),
+  CONSTRAINT backends_access_mode_check CHECK ((access_mode = ANY (ARRAY['read_only'::text, 'read_and_write'::text]))),
+  CONSTRAINT backends_conflict_policy_check CHECK ((conflict_policy = ANY (ARRAY['backend_wins'::text, 'local_wins'::text, 'manual'::text]))),
+  CONSTRAINT backends_grace_period_seconds_check CHECK ((grace_period_seconds > 0)),
+  CONSTRAINT backends_mode_check CHECK ((mode = ANY (ARRAY['proxy'::text, 'sync'::text]))),
+  CONSTRAINT backends_retain_archived_seconds_check CHECK ((retain_archived_seconds > 0)),
+  CONSTRAINT backends_state_check CHECK ((state = ANY (ARRAY['active'::text, 'paused'::text, 'removed'::text]))),
+  CONSTRAINT backends_sync_interval_seconds_check CHECK (((sync_interval_seconds >= 5) AND (sync_interval_seconds <= 604800))),
+  CONSTRAINT backends_writes_check CHECK ((writes = ANY (ARRAY['disabled'::text, 'local'::text, 'write_through'::text])))
+);
+ALTER TABLE keyferry.backends ENABLE ROW LEVEL SECURITY;
+ALTER TABLE keyferry.backends FORCE ROW LEVEL SECURITY;
+CREATE INDEX backends_due ON keyferry.backends USING btree (next_sync_at) WHERE ((state = 'active'::text) AND (mode = 'sync'::text));
+CREATE UNIQUE INDEX backends_name ON keyferry.backends USING btree (tenant_id, name) WHERE (state <> 'removed'::text);
+CREATE POLICY dispatch ON keyferry.backends FOR SELECT TO keyferry_dispatcher USING (true);
+CREATE POLICY tenant ON keyferry.backends TO keyferry_app USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
+GRANT DELETE, INSERT, SELECT, UPDATE ON keyferry.backends TO keyferry_app;
+GRANT SELECT (id, tenant_id, mode, state, next_sync_at) ON keyferry.backends TO keyferry_dispatcher;
+
+CREATE TABLE keyferry.backups (
+  id uuid DEFAULT gen_random_uuid() NOT NULL,
+  tenant_id uuid NOT NULL,
+  backend_id uuid NOT NULL,
+  key_id uuid NOT NULL,
+  version integer NOT NULL,
+  local_path text NOT NULL,
+  remote_path text NOT NULL,
+  type text NOT NULL,
+  ciphertext bytea NOT NULL,
+  encryption_key_id uuid NOT NULL,
+  content_type text NOT NULL,
+  metadata jsonb NOT NULL,
+  reason text NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  CONSTRAINT backups_pkey PRIMARY KEY (id),
+  CONSTRAINT backups_tenant_id_backend_id_fkey FOREIGN KEY (tenant_id, backend_id) REFERENCES keyferry.backends(tenant_id, id),
+  CONSTRAINT backups_tenant_id_encryption_key_id_fkey FOREIGN KEY (tenant_id, encryption_key_id) REFERENCES keyferry.encryption_keys(tenant_id, id),
+  CONSTRAINT backups_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES keyferry.tenants(id)
+);
+ALTER TABLE keyferry.backups ENABLE ROW LEVEL SECURITY;
+ALTER TABLE keyferry.backups FORCE ROW LEVEL SECURITY;
+CREATE INDEX backups_key ON keyferry.backups USING btree (tenant_id, key_id);
+CREATE POLICY tenant ON keyferry.backups TO keyferry_app USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
+GRANT DELETE, INSERT, SELECT, UPDATE ON keyferry.backups TO keyferry_app;
+
+CREATE TABLE keyferry.candidates (
+  cycle_id uuid NOT NULL,
+  key_id uuid NOT NULL,
+  tenant_id uuid NOT NULL,
+  CONSTRAINT candidates_pkey PRIMARY KEY (cycle_id, key_id),
+  CONSTRAINT candidates_tenant_id_cycle_id_fkey FOREIGN KEY (tenant_id, cycle_id) REFERENCES keyferry.cycles(tenant_id, id) ON DELETE CASCADE,
+  CONSTRAINT candidates_tenant_id_key_id_fkey FOREIGN KEY (tenant_id, key_id) REFERENCES keyferry.keys(tenant_id, id) ON DELETE CASCADE
+);
+ALTER TABLE keyferry.candidates ENABLE ROW LEVEL SECURITY;
+ALTER TABLE keyferry.candidates FORCE ROW LEVEL SECURITY;
+CREATE INDEX candidates_key ON keyferry.candidates USING btree (key_id);
+CREATE POLICY tenant ON keyferry.candidates TO keyferry_app USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
+GRANT DELETE, INSERT, SELECT, UPDATE ON keyferry.candidates TO keyferry_app;
+
+CREATE TABLE keyferry.cycle_issues (
+  id bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
+  tenant_id uuid NOT NULL,
+  cycle_id uuid NOT NULL,
+  remote_path text NOT NULL,
+  outcome text NOT NULL,
+  code text NOT NULL,
+  class text,
+  message text NOT NULL,
+  CONSTRAINT cycle_issues_pkey PRIMARY KEY (id),
+  CONSTRAINT cycle_issues_tenant_id_cycle_id_fkey FOREIGN KEY (tenant_id, cycle_id) REFERENCES keyferry.cycles(tenant_id, id) ON DELETE CASCADE
+);
+ALTER TABLE keyferry.cycle_issues ENABLE ROW LEVEL SECURITY;
+ALTER TABLE keyferry.cycle_issues FORCE ROW LEVEL SECURITY;
+CREATE INDEX cycle_issues_cycle ON keyferry.cycle_issues USING btree (cycle_id, id);
+CREATE POLICY tenant ON keyferry.cycle_issues TO keyferry_app USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
+GRANT DELETE, INSERT, SELECT, UPDATE ON keyferry.cycle_issues TO keyferry_app;
+
+CREATE TABLE keyferry.cycles (
+  id uuid DEFAULT gen_random_uuid() NOT NULL,
+  tenant_id uuid NOT NULL,
+  backend_id uuid NOT NULL,
+  scope text NOT NULL,
+  trigger text NOT NULL,
+  requested_by text,
+  replay_of uuid,
+  state text DEFAULT 'open'::text NOT NULL,
+  stage text DEFAULT 'discover'::text NOT NULL,
+  epoch bigint DEFAULT 0 NOT NULL,
+  dispatch integer DEFAULT 1 NOT NULL,
+  dispatched_at timestamp with time zone NOT NULL,
+  attempts integer DEFAULT 0 NOT NULL,
+  listing_complete boolean DEFAULT false NOT NULL,
+  container_proven boolean DEFAULT false NOT NULL,
+  shards_total integer DEFAULT 0 NOT NULL,
+  shards_left integer DEFAULT 0 NOT NULL,
+  counts jsonb DEFAULT '{}'::jsonb NOT NULL,
+  calls jsonb DEFAULT '{}'::jsonb NOT NULL,
+  issues integer DEFAULT 0 NOT NULL,
+  error_class text,
+  error_code text,
+  error_message text,
+  opened_at timestamp with time zone NOT NULL,
+  closed_at timestamp with time zone,
+  CONSTRAINT cycles_pkey PRIMARY KEY (id),
+  CONSTRAINT cycles_tenant_id_id_key UNIQUE (tenant_id, id),
+  CONSTRAINT cycles_tenant_id_backend_id_fkey FOREIGN KEY (tenant_id, backend_id) REFERENCES keyferry.backends(tenant_id, id),
+  CONSTRAINT cycles_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES keyferry.tenants(id),
+  CONSTRAINT cycles_scope_check CHECK ((scope = ANY (ARRAY['full'::text, 'narrowed'::text]))),
+  CONSTRAINT cycles_stage_check CHECK ((stage = ANY (ARRAY['discover'::text, 'validate'::text, 'sync'::text, 'deprecate'::text, 'notify'::text]))),
+  CONSTRAINT cycles_state_check CHECK ((state = ANY (ARRAY['open'::text, 'completed'::text, 'failed'::text]))),
+  CONSTRAINT cycles_trigger_check CHECK ((trigger = ANY (ARRAY['schedule'::text, 'hand'::text, 'push'::text, 'replay'::text])))
+);
+ALTER TABLE keyferry.cycles ENABLE ROW LEVEL SECURITY;
+ALTER TABLE keyferry.cycles FORCE ROW LEVEL SECURITY;
+CREATE INDEX cycles_closed ON keyferry.cycles USING btree (closed_at) WHERE (state <> 'open'::text);
+CREATE INDEX cycles_of_backend ON keyferry.cycles USING btree (tenant_id, backend_id, opened_at DESC, id DESC);
+CREATE INDEX cycles_of_tenant ON keyferry.cycles USING btree (tenant_id, opened_at DESC, id DESC);
+CREATE UNIQUE INDEX cycles_one_open ON keyferry.cycles USING btree (backend_id, scope) WHERE (state = 'open'::text);
+CREATE POLICY dispatch ON keyferry.cycles FOR SELECT TO keyferry_dispatcher USING (true);
+CREATE POLICY tenant ON keyferry.cycles TO keyferry_app USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
+GRANT DELETE, INSERT, SELECT, UPDATE ON keyferry.cycles TO keyferry_app;
+GRANT SELECT (id, tenant_id, backend_id, scope, state) ON keyferry.cycles TO keyferry_dispatcher;
+
+CREATE TABLE keyferry.encryption_keys (
+  id uuid DEFAULT gen_random_uuid() NOT NULL,
+  tenant_id uuid NOT NULL,
+  purpose text NOT NULL,
+  master_key_id text NOT NULL,
+  wrapped bytea NOT NULL,
+  created_at timestamp with time zone DEFAULT now() NOT NULL,
+  retired_at timestamp with time zone,
+  CONSTRAINT encryption_keys_pkey PRIMARY KEY (id),
+  CONSTRAINT encryption_keys_tenant_id_id_key UNIQUE (tenant_id, id),
+  CONSTRAINT encryption_keys_master_key_id_fkey FOREIGN KEY (master_key_id) REFERENCES keyferry.master_keys(id),
+  CONSTRAINT encryption_keys_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES keyferry.tenants(id),
+  CONSTRAINT encryption_keys_purpose_check CHECK ((purpose = ANY (ARRAY['data'::text, 'digest'::text])))
+);
+ALTER TABLE keyferry.encryption_keys ENABLE ROW LEVEL SECURITY;
+ALTER TABLE keyferry.encryption_keys FORCE ROW LEVEL SECURITY;
+CREATE UNIQUE INDEX encryption_keys_current ON keyferry.encryption_keys USING btree (tenant_id, purpose) WHERE (retired_at IS NULL);
+CREATE POLICY tenant ON keyferry.encryption_keys TO keyferry_app USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
+GRANT DELETE, INSERT, SELECT, UPDATE ON keyferry.encryption_keys TO keyferry_app;
+
+CREATE TABLE keyferry.failures (
+  id uuid DEFAULT gen_random_uuid() NOT NULL,
+  tenant_id uuid NOT NULL,
+  backend_id uuid NOT NULL,
+  cycle_id uuid NOT NULL,
+  stage text NOT NULL,
+  shard integer DEFAULT '-1'::integer NOT NULL,
+  state text NOT NULL,
+  class text,
+  code text NOT NULL,
+  message text NOT NULL,
+  attempts integer NOT NULL,
+  first_failed_at timestamp with time zone NOT NULL,
+  last_failed_at timestamp with time zone NOT NULL,
+  CONSTRAINT failures_pkey PRIMARY KEY (id),
+  CONSTRAINT failures_cycle_id_stage_shard_key UNIQUE (cycle_id, stage, shard),
+  CONSTRAINT failures_tenant_id_backend_id_fkey FOREIGN KEY (tenant_id, backend_id) REFERENCES keyferry.backends(tenant_id, id),
+  CONSTRAINT failures_tenant_id_cycle_id_fkey FOREIGN KEY (tenant_id, cycle_id) REFERENCES keyferry.cycles(tenant_id, id) ON DELETE CASCADE,
+  CONSTRAINT failures_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES keyferry.tenants(id),
+  CONSTRAINT failures_state_check CHECK ((state = ANY (ARRAY['retrying'::text, 'failed'::text, 'replayed'::text, 'resolved'::text])))
+);
+ALTER TABLE keyferry.failures ENABLE ROW LEVEL SECURITY;
+ALTER TABLE keyferry.failures FORCE ROW LEVEL SECURITY;
+CREATE INDEX failures_open ON keyferry.failures USING btree (tenant_id, last_failed_at DESC, id) WHERE (state = ANY (ARRAY['retrying'::text, 'failed'::text]));
+CREATE POLICY tenant ON keyferry.failures TO keyferry_app USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
+GRANT DELETE, INSERT, SELECT, UPDATE ON keyferry.failures TO keyferry_app;
+
+CREATE TABLE keyferry.hold_keys (
+  hold_id uuid NOT NULL,
+  key_id uuid NOT NULL,
+  tenant_id uuid NOT NULL,
+  CONSTRAINT hold_keys_pkey PRIMARY KEY (hold_id, key_id),
+  CONSTRAINT hold_keys_tenant_id_hold_id_fkey FOREIGN KEY (tenant_id, hold_id) REFERENCES keyferry.holds(tenant_id, id) ON DELETE CASCADE,
+  CONSTRAINT hold_keys_tenant_id_key_id_fkey FOREIGN KEY (tenant_id, key_id) REFERENCES keyferry.keys(tenant_id, id) ON DELETE CASCADE
+);
+ALTER TABLE keyferry.hold_keys ENABLE ROW LEVEL SECURITY;
+ALTER TABLE keyferry.hold_keys FORCE ROW LEVEL SECURITY;
+CREATE INDEX hold_keys_key ON keyferry.hold_keys USING btree (key_id);
+CREATE POLICY tenant ON keyferry.hold_keys TO keyferry_app USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
+GRANT DELETE, INSERT, SELECT, UPDATE ON keyferry.hold_keys TO keyferry_app;
+
+CREATE TABLE keyferry.holds (
+  id uuid DEFAULT gen_random_uuid() NOT NULL,
+  tenant_id uuid NOT NULL,
+  backend_id uuid NOT NULL,
+  cycle_id uuid NOT NULL,
+  state text DEFAULT 'open'::text NOT NULL,
+  candidates integer NOT NULL,
+  keys integer NOT NULL,
+  opened_at timestamp with time zone NOT NULL,
+  updated_at timestamp with time zone NOT NULL,
+  decided_at timestamp with time zone,
+  decided_by text,
+  CONSTRAINT holds_pkey PRIMARY KEY (id),
+  CONSTRAINT holds_tenant_id_id_key UNIQUE (tenant_id, id),
+  CONSTRAINT holds_tenant_id_backend_id_fkey FOREIGN KEY (tenant_id, backend_id) REFERENCES keyferry.backends(tenant_id, id),
+  CONSTRAINT holds_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES keyferry.tenants(id),
+  CONSTRAINT holds_state_check CHECK ((state = ANY (ARRAY['open'::text, 'approved'::text, 'rejected'::text, 'ended'::text])))
+);
+ALTER TABLE keyferry.holds ENABLE ROW LEVEL SECURITY;
+ALTER TABLE keyferry.holds FORCE ROW LEVEL SECURITY;
+CREATE UNIQUE INDEX holds_one_open ON keyferry.holds USING btree (backend_id) WHERE (state = 'open'::text);
+CREATE POLICY tenant ON keyferry.holds TO keyferry_app USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
+GRANT DELETE, INSERT, SELECT, UPDATE ON keyferry.holds TO keyferry_app;
+
+CREATE TABLE keyferry.key_versions (
+  key_id uuid NOT NULL,
+  version integer NOT NULL,
+  tenant_id uuid NOT NULL,
+  ciphertext bytea NOT NULL,
+  encryption_key_id uuid NOT NULL,
+  content_type text NOT NULL,
+  metadata jsonb NOT NULL,
+  source text NOT NULL,
+  remote_version text,
+  remote_created_at timestamp with time zone,
+  created_at timestamp with time zone NOT NULL,
+  CONSTRAINT key_versions_pkey PRIMARY KEY (key_id, version),
+  CONSTRAINT key_versions_tenant_id_encryption_key_id_fkey FOREIGN KEY (tenant_id, encryption_key_id) REFERENCES keyferry.encryption_keys(tenant_id, id),
+  CONSTRAINT key_versions_tenant_id_key_id_fkey FOREIGN KEY (tenant_id, key_id) REFERENCES keyferry.keys(tenant_id, id) ON DELETE CASCADE,
+  CONSTRAINT key_versions_source_check CHECK ((source = ANY (ARRAY['vault'::text, 'local'::text])))
+);
+ALTER TABLE keyferry.key_versions ENABLE ROW LEVEL SECURITY;
+ALTER TABLE keyferry.key_versions FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON keyferry.key_versions TO keyferry_app USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
+GRANT DELETE, INSERT, SELECT, UPDATE ON keyferry.key_versions TO keyferry_app;
+
+CREATE TABLE keyferry.keys (
+  id uuid DEFAULT gen_random_uuid() NOT NULL,
+  tenant_id uuid NOT NULL,
+  backend_id uuid NOT NULL,
+  remote_path text NOT NULL,
+  remote_hash bytea NOT NULL,
+  local_path text NOT NULL,
+  type text NOT NULL,
+  state text NOT NULL,
+  revoked boolean DEFAULT false NOT NULL,
+  row_version bigint DEFAULT 1 NOT NULL,
+  version integer NOT NULL,
+  content_type text NOT NULL,
+  metadata jsonb NOT NULL,
+  remote_version text,
+  remote_revision text,
+  remote_created_at timestamp with time zone,
+  base_digest bytea NOT NULL,
+  local_digest bytea NOT NULL,
+  remote_digest bytea NOT NULL,
+  digest_key_id uuid NOT NULL,
+  owned boolean DEFAULT false NOT NULL,
+  tombstone boolean DEFAULT false NOT NULL,
+  expires_at timestamp with time zone,
+  state_changed_at timestamp with time zone NOT NULL,
+  deprecated_at timestamp with time zone,
+  hold_id uuid,
+  last_seen_at timestamp with time zone NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  updated_at timestamp with time zone NOT NULL,
+  CONSTRAINT keys_pkey PRIMARY KEY (id),
+  CONSTRAINT keys_backend_id_remote_hash_key UNIQUE (backend_id, remote_hash),
+  CONSTRAINT keys_tenant_id_id_key UNIQUE (tenant_id, id),
+  CONSTRAINT keys_tenant_id_local_path_key UNIQUE (tenant_id, local_path),
+  CONSTRAINT keys_tenant_id_backend_id_fkey FOREIGN KEY (tenant_id, backend_id) REFERENCES keyferry.backends(tenant_id, id),
+  CONSTRAINT keys_tenant_id_digest_key_id_fkey FOREIGN KEY (tenant_id, digest_key_id) REFERENCES keyferry.encryption_keys(tenant_id, id),
+  CONSTRAINT keys_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES keyferry.tenants(id),
+  CONSTRAINT keys_tenant_id_hold_id_fkey FOREIGN KEY (tenant_id, hold_id) REFERENCES keyferry.holds(tenant_id, id),
+  CONSTRAINT keys_remote_hash_check CHECK ((length(remote_hash) = 16)),
+  CONSTRAINT keys_state_check CHECK ((state = ANY (ARRAY['active'::text, 'deprecated'::text, 'archived'::text, 'expired'::text]))),
+  CONSTRAINT keys_type_check CHECK ((type = ANY (ARRAY['api_key'::text, 'virtual_key'::text, 'json'::text, 'certificate'::text, 'ssh_key'::text, 'opaque'::text])))
+);
+ALTER TABLE keyferry.keys ENABLE ROW LEVEL SECURITY;
+ALTER TABLE keyferry.keys FORCE ROW LEVEL SECURITY;
+CREATE INDEX keys_expiring ON keyferry.keys USING btree (tenant_id, expires_at) WHERE ((expires_at IS NOT NULL) AND (state = ANY (ARRAY['active'::text, 'deprecated'::text])));
+CREATE INDEX keys_on_the_way ON keyferry.keys USING btree (backend_id, state, state_changed_at) WHERE (state <> 'active'::text);
+CREATE POLICY tenant ON keyferry.keys TO keyferry_app USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
+GRANT DELETE, INSERT, SELECT, UPDATE ON keyferry.keys TO keyferry_app;
+
+CREATE TABLE keyferry.master_keys (
+  id text NOT NULL,
+  check_value bytea NOT NULL,
+  created_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT master_keys_pkey PRIMARY KEY (id)
+);
+GRANT INSERT, SELECT ON keyferry.master_keys TO keyferry_app;
+
+CREATE TABLE keyferry.migrations (
+  name character varying(255) NOT NULL,
+  "timestamp" character varying(255) NOT NULL,
+  CONSTRAINT migrations_pkey PRIMARY KEY (name)
+);
+
+CREATE TABLE keyferry.migrations_lock (
+  id character varying(255) NOT NULL,
+  is_locked integer DEFAULT 0 NOT NULL,
+  CONSTRAINT migrations_lock_pkey PRIMARY KEY (id)
+);
+
+CREATE TABLE keyferry.outbox (
+  id uuid DEFAULT gen_random_uuid() NOT NULL,
+  "position" bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
+  tenant_id uuid NOT NULL,
+  backend_id uuid NOT NULL,
+  seq bigint NOT NULL,
+  type text NOT NULL,
+  data jsonb NOT NULL,
+  occurred_at timestamp with time zone NOT NULL,
+  delivered_at timestamp with time zone,
+  CONSTRAINT outbox_pkey PRIMARY KEY (id),
+  CONSTRAINT outbox_backend_id_seq_key UNIQUE (backend_id, seq),
+  CONSTRAINT outbox_tenant_id_backend_id_fkey FOREIGN KEY (tenant_id, backend_id) REFERENCES keyferry.backends(tenant_id, id),
+  CONSTRAINT outbox_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES keyferry.tenants(id)
+);
+ALTER TABLE keyferry.outbox ENABLE ROW LEVEL SECURITY;
+ALTER TABLE keyferry.outbox FORCE ROW LEVEL SECURITY;
+CREATE INDEX outbox_delivered ON keyferry.outbox USING btree (delivered_at) WHERE (delivered_at IS NOT NULL);
+CREATE INDEX outbox_position ON keyferry.outbox USING btree (tenant_id, "position");
+CREATE INDEX outbox_undelivered ON keyferry.outbox USING btree (backend_id, seq) WHERE (delivered_at IS NULL);
+CREATE POLICY dispatch ON keyferry.outbox FOR SELECT TO keyferry_dispatcher USING (true);
+CREATE POLICY tenant ON keyferry.outbox TO keyferry_app USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
+GRANT DELETE, INSERT, SELECT, UPDATE ON keyferry.outbox TO keyferry_app;
+GRANT SELECT (tenant_id, backend_id, delivered_at) ON keyferry.outbox TO keyferry_dispatcher;
+
+CREATE TABLE keyferry.shards (
+  cycle_id uuid NOT NULL,
+  number integer NOT NULL,
+  tenant_id uuid NOT NULL,
+  refs jsonb NOT NULL,
+  state text DEFAULT 'pending'::text NOT NULL,
+  epoch bigint DEFAULT 0 NOT NULL,
+  dispatch integer DEFAULT 1 NOT NULL,
+  dispatched_at timestamp with time zone NOT NULL,
+  attempts integer DEFAULT 0 NOT NULL,
+  counts jsonb DEFAULT '{}'::jsonb NOT NULL,
+  calls jsonb DEFAULT '{}'::jsonb NOT NULL,
+  CONSTRAINT shards_pkey PRIMARY KEY (cycle_id, number),
+  CONSTRAINT shards_tenant_id_cycle_id_fkey FOREIGN KEY (tenant_id, cycle_id) REFERENCES keyferry.cycles(tenant_id, id) ON DELETE CASCADE,
+  CONSTRAINT shards_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'done'::text, 'failed'::text])))
+);
+ALTER TABLE keyferry.shards ENABLE ROW LEVEL SECURITY;
+ALTER TABLE keyferry.shards FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON keyferry.shards TO keyferry_app USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
+GRANT DELETE, INSERT, SELECT, UPDATE ON keyferry.shards TO keyferry_app;
+
+CREATE TABLE keyferry.tenants (
+  id uuid DEFAULT gen_random_uuid() NOT NULL,
+  name text NOT NULL,
+  created_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT tenants_pkey PRIMARY KEY (id),
+  CONSTRAINT tenants_name_key UNIQUE (name)
+);
+ALTER TABLE keyferry.tenants ENABLE ROW LEVEL SECURITY;
+ALTER TABLE keyferry.tenants FORCE ROW LEVEL SECURITY;
+CREATE POLICY dispatch ON keyferry.tenants FOR SELECT TO keyferry_dispatcher USING (true);
+CREATE POLICY tenant ON keyferry.tenants TO keyferry_app USING ((id = ( SELECT keyferry.current_tenant() AS current_tenant)));
+GRANT SELECT ON keyferry.tenants TO keyferry_app;
+GRANT SELECT (id) ON keyferry.tenants TO keyferry_dispatcher;
+
+CREATE OR REPLACE FUNCTION keyferry.all_tenants()
+ RETURNS SETOF uuid
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog'
+AS $function$
+  SELECT t.id FROM keyferry.tenants t
+$function$
+;
+ALTER FUNCTION keyferry.all_tenants() OWNER TO keyferry_dispatcher;
+REVOKE ALL ON FUNCTION keyferry.all_tenants() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION keyferry.all_tenants() TO keyferry_app;
+
+CREATE OR REPLACE FUNCTION keyferry.backends_with_undelivered_events()
+ RETURNS TABLE(tenant_id uuid, backend_id uuid)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog'
+AS $function$
+  SELECT DISTINCT o.tenant_id, o.backend_id FROM keyferry.outbox o WHERE o.delivered_at IS NULL
+$function$
+;
+ALTER FUNCTION keyferry.backends_with_undelivered_events() OWNER TO keyferry_dispatcher;
+REVOKE ALL ON FUNCTION keyferry.backends_with_undelivered_events() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION keyferry.backends_with_undelivered_events() TO keyferry_app;
+
+CREATE OR REPLACE FUNCTION keyferry.current_tenant()
+ RETURNS uuid
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+AS $function$ SELECT nullif(current_setting('keyferry.tenant', true), '')::uuid $function$
+;
+REVOKE ALL ON FUNCTION keyferry.current_tenant() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION keyferry.current_tenant() TO keyferry_app;
+GRANT EXECUTE ON FUNCTION keyferry.current_tenant() TO keyferry_dispatcher;
+
+CREATE OR REPLACE FUNCTION keyferry.tenants_due(at timestamp with time zone)
+ RETURNS SETOF uuid
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog'
+AS $function$
+  SELECT DISTINCT b.tenant_id FROM keyferry.backends b
+  WHERE b.state = 'active' AND b.mode = 'sync' AND b.next_sync_at <= at
+    AND NOT EXISTS (SELECT FROM keyferry.cycles c
+                    WHERE c.backend_id = b.id AND c.state = 'open' AND c.scope = 'full')
+$function$
+;
+ALTER FUNCTION keyferry.tenants_due(timestamp with time zone) OWNER TO keyferry_dispatcher;
+REVOKE ALL ON FUNCTION keyferry.tenants_due(timestamp with time zone) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION keyferry.tenants_due(timestamp with time zone) TO keyferry_app;
+
+CREATE OR REPLACE FUNCTION keyferry.tenants_with_open_cycles()
+ RETURNS SETOF uuid
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog'
+AS $function$
+  SELECT DISTINCT c.tenant_id FROM keyferry.cycles c WHERE c.state = 'open'
+$function$
+;
+ALTER FUNCTION keyferry.tenants_with_open_cycles() OWNER TO keyferry_dispatcher;
+REVOKE ALL ON FUNCTION keyferry.tenants_with_open_cycles() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION keyferry.tenants_with_open_cycles() TO keyferry_app;
