@@ -71,7 +71,8 @@ export const errorCatalogue = {
   reference_unresolved: 'Set the variable in the environment of workers and API.',
   duration_invalid: 'Write a whole number and a unit: 300s, 15m, 24h, 90d.',
   glob_invalid: 'Use `*` for one segment, `**` for any number, `?` for one character.',
-  mapping_not_invertible: 'Use the same wildcards, in the same order, on both sides of the rule.',
+  mapping_not_invertible:
+    'Use the same wildcards, in the same order, on both sides of the rule, and at most one `*` a segment and one `**`.',
 
   // the services below
   database_unavailable: 'Check DATABASE_URL and that Postgres runs.',

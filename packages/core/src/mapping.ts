@@ -15,10 +15,7 @@ export interface PathMapping {
   toRemote(local: string): string;
 }
 
-/**
- * Ordered rules, the first match wins, in both directions. A rule that can't be inverted, because its sides have
- * different wildcards, is refused with `mapping_not_invertible`.
- */
+/** Ordered rules, the first match wins, in both directions. One that can't be inverted is `mapping_not_invertible`. */
 export function parseMapping(rules: readonly MappingRule[]): PathMapping {
   const parsed = rules.map((rule) => {
     const from = parseGlob(rule.from);
@@ -27,6 +24,11 @@ export function parseMapping(rules: readonly MappingRule[]): PathMapping {
       throw new KeyferryError(
         'mapping_not_invertible',
         `The rule from "${rule.from}" to "${rule.to}" can't be inverted: its sides have different wildcards.`,
+      );
+    if (between(rule.from) !== between(rule.to) && (isAmbiguous(rule.from) || isAmbiguous(rule.to)))
+      throw new KeyferryError(
+        'mapping_not_invertible',
+        `The rule from "${rule.from}" to "${rule.to}" can't be inverted: a path may match one side in more than one way.`,
       );
     return { from, to };
   });
@@ -41,4 +43,18 @@ export function parseMapping(rules: readonly MappingRule[]): PathMapping {
     toLocal: (remote) => normalizePath(translate(normalizePath(remote), 'to', 'from')),
     toRemote: (local) => translate(local, 'from', 'to'),
   };
+}
+
+/** From the first wildcard to the last: where both sides have the same, they cut a path in the same places. */
+function between(glob: string): string {
+  return /[*?].*[*?]|[*?]/s.exec(glob)?.[0] ?? '';
+}
+
+/** Whether a path may match in more than one way: "a-b-c" does "*-*". Two paths could then be mapped to one. */
+function isAmbiguous(glob: string): boolean {
+  const segments = glob.split('/');
+  return (
+    segments.filter((segment) => segment === '**').length > 1 ||
+    segments.some((segment) => segment !== '**' && segment.split('*').length > 2)
+  );
 }

@@ -68,7 +68,7 @@ export function settle(known: KnownKey | null, remote: RemoteReading, policy: Co
   if (!changedRemotely) return { outcome: 'ahead', write: metadata, state };
   switch (policy) {
     case 'backend_wins':
-      return { outcome: 'updated', write: 'value', state };
+      return { outcome: restored ? 'restored' : 'updated', write: 'value', state };
     case 'local_wins':
       return { outcome: 'ahead', write: 'remote_noted', state };
     case 'manual':

@@ -1,5 +1,12 @@
 import type { Redis } from '@keyferry/queue';
-import { backendsWithUndeliveredEvents, relayEvents, type Store } from '@keyferry/store';
+import {
+  allTenants,
+  backendsWithUndeliveredEvents,
+  redeliverEvents,
+  relayEvents,
+  type Store,
+  type StoredEvent,
+} from '@keyferry/store';
 import type { Log } from '@keyferry/telemetry';
 import { toCloudEvent } from './cloud-event.ts';
 
@@ -15,6 +22,8 @@ export interface RelayOptions {
 const batchSize = 100;
 /** About how many events the stream keeps. Postgres keeps them for a week, so a reader that fell behind goes there. */
 const streamLength = 10_000;
+/** What was delivered within this time is delivered again into a stream that was lost. */
+const refillMs = 24 * 3600 * 1000;
 
 export const eventStreamOf = (prefix: string) => `${prefix}:events`;
 
@@ -22,30 +31,42 @@ export const eventStreamOf = (prefix: string) => `${prefix}:events`;
  * Delivers what the outbox holds, to the Redis stream and to the log: each event at least once under one id, in order
  * within a backend. Any number of relays may run. Returns how many events were delivered.
  */
-export async function relayOutbox({ store, redis, prefix, log, now }: RelayOptions): Promise<number> {
+export async function relayOutbox(options: RelayOptions): Promise<number> {
+  await restoreStream(options);
   let delivered = 0;
-  for (const backend of await backendsWithUndeliveredEvents(store)) {
+  for (const backend of await backendsWithUndeliveredEvents(options.store)) {
     let count: number;
     do {
-      count = await relayEvents(store, backend, batchSize, now, async (events) => {
-        const commands = redis.pipeline();
-        for (const event of events)
-          commands.xadd(
-            eventStreamOf(prefix),
-            'MAXLEN',
-            '~',
-            streamLength,
-            '*',
-            'event',
-            JSON.stringify(toCloudEvent(event)),
-          );
-        const failure = (await commands.exec())?.find(([error]) => error)?.[0];
-        if (failure) throw failure;
-        for (const event of events)
-          log.info({ event_id: event.id, type: event.type, sequence: event.seq, data: event.data }, 'event');
-      });
+      count = await relayEvents(options.store, backend, batchSize, options.now, (events) => deliver(options, events));
       delivered += count;
     } while (count === batchSize);
   }
   return delivered;
+}
+
+async function deliver({ redis, prefix, log }: RelayOptions, events: StoredEvent[]): Promise<void> {
+  const commands = redis.pipeline();
+  for (const event of events) {
+    const text = JSON.stringify(toCloudEvent(event));
+    commands.xadd(eventStreamOf(prefix), 'NOMKSTREAM', 'MAXLEN', '~', streamLength, '*', 'event', text);
+  }
+  for (const [error, id] of (await commands.exec()) ?? []) {
+    if (error) throw error;
+    if (id === null) throw new Error('The event stream was lost in this moment.');
+  }
+  for (const event of events)
+    log.info({ event_id: event.id, type: event.type, sequence: event.seq, data: event.data }, 'event');
+}
+
+/**
+ * Makes the stream where there is none. Redis may have been flushed, and whoever reads the stream must not miss what was
+ * in it: recent events are delivered again, under the same ids.
+ */
+async function restoreStream({ store, redis, prefix, now }: RelayOptions): Promise<void> {
+  const stream = eventStreamOf(prefix);
+  if (await redis.exists(stream)) return;
+  const since = new Date(now().getTime() - refillMs);
+  for (const tenantId of await allTenants(store)) await store.inTenant(tenantId, (tx) => redeliverEvents(tx, since));
+  // A group is the one way to make an empty stream.
+  await redis.xgroup('CREATE', stream, 'keyferry', '$', 'MKSTREAM');
 }

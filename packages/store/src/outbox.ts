@@ -88,6 +88,11 @@ export async function relayEvents(
   });
 }
 
+/** Makes events that were delivered after `since` undelivered again. */
+export async function redeliverEvents(tx: Tx, since: Date): Promise<void> {
+  await tx.updateTable('outbox').set({ delivered_at: null }).where('delivered_at', '>', since).execute();
+}
+
 /** Events after a position, oldest first. */
 export async function listEvents(tx: Tx, after: number, limit: number): Promise<StoredEvent[]> {
   const rows = await tx

@@ -12,7 +12,7 @@ import { recordedLog } from './recorded-log.ts';
 
 export const token = 'a-token-for-tests-that-is-long';
 
-export interface Answer {
+interface Answer {
   status: number;
   // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of any shape
   body: any;

@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util';
 import Table from 'cli-table3';
 import type { Output } from './output.ts';
 import { printable } from './printable.ts';
@@ -41,9 +42,11 @@ const text = (cell: Cell): string => (cell === null || cell === '' ? nothing : p
 function render(output: Output, head: string[], rows: string[][]): string {
   const { isTTY, columns } = output.io.stdout;
   const lines = head.length > 0 ? [head, ...rows] : rows;
-  const wanted = (lines[0] ?? []).map((_, index) => Math.max(...lines.map((row) => visibleLength(row[index] ?? ''))));
-  const colWidths = (isTTY && columns ? fit(wanted, columns) : wanted).map((width) => width + gap);
-  const drawn = new Table({ colWidths, chars: noFrame, style: { 'padding-left': 0, 'padding-right': gap, head: [] } });
+  const drawn = new Table({
+    chars: noFrame,
+    style: { 'padding-left': 0, 'padding-right': gap },
+    ...(isTTY && columns && { colWidths: widthsThatFit(lines, columns) }),
+  });
   drawn.push(...lines);
   return drawn
     .toString()
@@ -52,16 +55,13 @@ function render(output: Output, head: string[], rows: string[][]): string {
     .join('\n');
 }
 
-function fit(wanted: readonly number[], columns: number): number[] {
-  const widths = [...wanted];
-  const total = () => widths.reduce((sum, width) => sum + width + gap, 0);
+function widthsThatFit(lines: readonly string[][], columns: number): number[] {
+  const length = (cell = '') => stripVTControlCharacters(cell).length + gap;
+  const widths = (lines[0] ?? []).map((_, index) => Math.max(...lines.map((line) => length(line[index]))));
+  const total = () => widths.reduce((sum, width) => sum + width, 0);
   while (total() > columns && Math.max(...widths) > leastWidth) {
     const widest = widths.indexOf(Math.max(...widths));
     widths[widest] = (widths[widest] ?? 0) - 1;
   }
   return widths;
-}
-
-function visibleLength(cell: string): number {
-  return Table.length(cell);
 }

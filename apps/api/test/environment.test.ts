@@ -1,0 +1,45 @@
+import { expect, test } from 'vitest';
+import { readEnvironment } from '../src/environment.ts';
+
+const least = {
+  DATABASE_URL: 'postgres://localhost/keyferry',
+  REDIS_URL: 'redis://localhost',
+  KEYFERRY_API_TOKEN_FILE: '/state/token',
+};
+
+test('addresses and a token are needed; the rest has defaults', () => {
+  expect(readEnvironment({ ...least, KEYFERRY_API_HOST: '', KEYFERRY_MASTER_KEY: '' })).toEqual({
+    databaseUrl: least.DATABASE_URL,
+    redisUrl: least.REDIS_URL,
+    queuePrefix: '{keyferry}',
+    masterKey: { text: undefined, file: undefined },
+    token: { text: undefined, file: '/state/token' },
+    allowedEnvironment: [],
+    host: '127.0.0.1',
+    port: 8420,
+  });
+});
+
+test('names of variables that backends may refer to are separated by commas', () => {
+  const { allowedEnvironment } = readEnvironment({ ...least, KEYFERRY_ALLOWED_ENV: 'VAULT_TOKEN,TEAM_*,' });
+  expect(allowedEnvironment).toEqual(['VAULT_TOKEN', 'TEAM_*']);
+});
+
+test.each([
+  ['DATABASE_URL', ''],
+  ['DATABASE_URL', 'mysql://user:canary@host/db'],
+  ['REDIS_URL', ''],
+  ['REDIS_URL', 'canary'],
+  ['KEYFERRY_API_PORT', 'canary'],
+  ['KEYFERRY_API_PORT', '65536'],
+  ['KEYFERRY_API_TOKEN_FILE', ''],
+])('%s = "%s" is refused by its name, and what it holds is not repeated', (name, value) => {
+  let message = '';
+  try {
+    readEnvironment({ ...least, [name]: value });
+  } catch (error) {
+    message = String(error);
+  }
+  expect(message).toContain(name);
+  expect(message).not.toContain('canary');
+});

@@ -1,0 +1,66 @@
+import { type Command, InvalidArgumentError } from 'commander';
+import type { ApiClient } from './api/client.ts';
+import { locateApi } from './api/locate.ts';
+import { type ExitCode, exitCodeOf, exitCodes } from './exit-codes.ts';
+import { createOutput, type Io, type Output } from './output/output.ts';
+import { reportError } from './output/report-error.ts';
+
+/** One run of a command. */
+export interface Run<Options> {
+  options: Options;
+  /** The arguments in their order; an optional one that isn't given is an empty text. */
+  args: readonly string[];
+  output: Output;
+  env: NodeJS.ProcessEnv;
+  /** The API, looked up when it is first needed. */
+  api(): ApiClient;
+}
+
+/** What all commands share. */
+export interface Host {
+  io: Io;
+  /** Takes the exit code of the command that ran. */
+  end(code: ExitCode): void;
+}
+
+export interface CommandSpec<Options> {
+  /** Such as `show <backend>`. */
+  usage: string;
+  summary: string;
+  /** A line to type, without the leading `keyferry`. */
+  example: string;
+  options?: (command: Command) => Command;
+  /** Returns the exit code, 0 if nothing. */
+  run(run: Run<Options>): Promise<ExitCode | void>;
+}
+
+/** Adds a command with `--json`, an example in its help, and its errors reported. */
+export function addCommand<Options = object>(parent: Command, host: Host, spec: CommandSpec<Options>): Command {
+  const command = parent.command(spec.usage).description(spec.summary);
+  spec.options?.(command);
+  command.option('--json', 'print JSON, for machines');
+  command.addHelpText('after', `\nExample:\n  $ keyferry ${spec.example}`);
+  return command.action(async () => {
+    const options: Options & { json?: boolean } = command.opts();
+    const output = createOutput(host.io, options.json === true);
+    const args = command.processedArgs.map((value: string | undefined) => value ?? '');
+    const { env } = host.io;
+    try {
+      host.end((await spec.run({ options, args, output, env, api: () => locateApi(env) })) ?? exitCodes.ok);
+    } catch (error) {
+      reportError(host.io, output.json, error);
+      host.end(exitCodeOf(error));
+    }
+  });
+}
+
+/** For options that take a number of items. */
+export function count(text: string): number {
+  if (!/^[1-9]\d{0,6}$/.test(text)) throw new InvalidArgumentError('It has to be a whole number above 0.');
+  return Number(text);
+}
+
+/** For options that can be given more than once. */
+export function collect(text: string, earlier: string[] | undefined): string[] {
+  return [...(earlier ?? []), text];
+}
