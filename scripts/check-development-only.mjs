@@ -30,7 +30,9 @@ function declaredProblems(folder) {
 /** @param {string} folder */
 function importProblems(folder) {
   const { dependencies = {}, devDependencies = {} } = readPackage(folder);
-  const forDevelopment = Object.keys({ ...ofRoot, ...devDependencies }).filter((name) => !(name in dependencies));
+  const forDevelopment = [...developmentOnly, ...Object.keys({ ...ofRoot, ...devDependencies })].filter(
+    (name) => !(name in dependencies),
+  );
   return globSync(shipped.map((part) => `${folder}/${part}/**/*.{ts,mjs}`))
     .sort()
     .flatMap((file) =>

@@ -118,12 +118,17 @@ test('code that ships does not depend on stand-ins of vaults', () => {
 test('code that ships does not import what is there for its tests', () => {
   const structure = copyOfStructure();
   structure.declare('packages/vaults', 'devDependencies', '@keyferry/emulators');
-  structure.write('packages/vaults/test/some.test.ts', `import '@keyferry/emulators';\nimport 'vitest';\n`);
+  structure.write('packages/vaults/test/some.test.ts', `import '@keyferry/emulators';\nimport '@keyferry/testing';\n`);
   expect(structure.check()).toMatchObject({ passes: true });
   structure.write('packages/vaults/src/shortcut.ts', `import { here } from '@keyferry/emulators';\nexport { here };\n`);
   structure.write('packages/vaults/src/other.ts', `export const load = () => import('vitest');\n`);
+  structure.write(
+    'packages/vaults/src/third.ts',
+    `import type { a } from '@keyferry/testing/support/a.ts';\nexport type b = a;\n`,
+  );
   const { passes, output } = structure.check();
   expect(passes).toBe(false);
   expect(output).toContain('packages/vaults/src/shortcut.ts: imports @keyferry/emulators');
   expect(output).toContain('packages/vaults/src/other.ts: imports vitest');
+  expect(output).toContain('packages/vaults/src/third.ts: imports @keyferry/testing');
 });

@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { asAdmin } from '@keyferry/testing/support/test-postgres.ts';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { startTestApi, type TestApi } from './support/test-api.ts';
 
 const canary = 'canary-5f2d-credential';
@@ -181,11 +182,20 @@ describe('changing a backend', () => {
   });
 
   test('two changes of config at the same moment both last', async () => {
-    await create({ name: 'both' });
-    await Promise.all([
-      api.call('PATCH', `${backends}/both`, { config: { mount: 'left' } }),
-      api.call('PATCH', `${backends}/both`, { config: { namespace: 'right' } }),
-    ]);
+    const { id } = (await create({ name: 'both' })).body;
+    const waiting = `SELECT count(*)::int AS count FROM pg_stat_activity
+      WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+    const changes = await asAdmin(api.database.ownerUrl, async (client) => {
+      await client.query('BEGIN');
+      await client.query('SELECT FROM keyferry.backends WHERE id = $1 FOR UPDATE', [id]);
+      const begun = [{ mount: 'left' }, { namespace: 'right' }].map((config) =>
+        api.call('PATCH', `${backends}/both`, { config }),
+      );
+      await vi.waitFor(async () => expect(await api.query(waiting)).toEqual([{ count: 2 }]), { timeout: 10_000 });
+      await client.query('COMMIT');
+      return begun;
+    });
+    for (const { status } of await Promise.all(changes)) expect(status).toBe(200);
     const { body } = await api.call('GET', `${backends}/both`);
     expect(body.config).toMatchObject({ mount: 'left', namespace: 'right' });
   });

@@ -12,16 +12,19 @@ export const exitCodes = {
   unreachable: 3,
   /** No token, or not the right one. */
   refused: 4,
+  /** Ended by a signal before there was anything to answer. */
+  interrupted: 130,
 } as const;
 
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 
 export const exitCodesHelp = `Exit codes:
-  0  done; also a cycle that completed with issues
-  1  it failed, or found something wrong
-  2  wrong usage or settings; nothing was done
-  3  Keyferry, or what its API needs, can't be reached
-  4  no token, or not the right one`;
+    0  done; also a cycle that completed with issues
+    1  it failed, or found something wrong
+    2  wrong usage or settings; nothing was done
+    3  Keyferry, or what its API needs, can't be reached
+    4  no token, or not the right one
+  130  interrupted`;
 
 export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof ApiError) {

@@ -191,7 +191,7 @@ test('whatever a vault, people and time do, a key is where the table says and ne
       fc.constant(new Revoke()),
       fc.constantFrom<Sweep['event']>('expiryPassed', 'graceOver', 'retentionOver').map((event) => new Sweep(event)),
     ],
-    { maxCommands: 40 },
+    { maxCommands: 40, size: 'max' },
   );
   fc.assert(
     fc.property(fc.constantFrom(...conflictPolicies), commands, (policy, steps) => {

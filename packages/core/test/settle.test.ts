@@ -99,6 +99,7 @@ test('a key that was revoked by hand stays archived, whatever the vault shows', 
   expect(outcomeOf(revoked, same)).toBe('unchanged, none, archived');
   expect(outcomeOf(revoked, changed)).toBe('updated, value, archived');
   expect(outcomeOf(revoked, { ...same, expiresAt: hours(1) })).toBe('unchanged, metadata, archived');
+  expect(outcomeOf(revoked, { ...same, expiresAt: hours(-1) })).toBe('unchanged, metadata, archived');
 });
 
 test.each([

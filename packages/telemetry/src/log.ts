@@ -35,9 +35,13 @@ function describe(error: unknown): object {
   return { name: error.name, ...(code && { code }), ...(safe && { message: error.message }), ...place(error) };
 }
 
-/** Where it was thrown: the stack without its first line, which repeats the message. */
+/** Where it was thrown: the stack without the message that it begins with, a line of which may look like a frame. */
 function place(error: Error): { at?: string[] } {
   if (error.name === 'KeyferryError' || !error.stack) return {};
-  const frames = error.stack.split('\n').filter((line) => line.trimStart().startsWith('at '));
+  const [, ...afterMessage] = error.message === '' ? ['', error.stack] : error.stack.split(error.message);
+  const frames = afterMessage
+    .join('')
+    .split('\n')
+    .filter((line) => /^ {4}at .*:\d+:\d+\)?$/.test(line));
   return { at: frames.slice(0, 5).map((line) => line.trim()) };
 }

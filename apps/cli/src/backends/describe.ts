@@ -1,0 +1,65 @@
+import type { BackendAnswer, BackendStatus } from '@keyferry/contracts';
+import { duration, relative } from '../output/format.ts';
+import type { Output } from '../output/output.ts';
+import { type Cell, facts, table } from '../output/table.ts';
+
+const nameOfStatus = (status: BackendStatus) => status.status.replaceAll('_', ' ');
+
+export function backendTable(output: Output, backends: readonly (BackendAnswer & { status: BackendStatus })[]): string {
+  const now = new Date();
+  return table(
+    output,
+    ['NAME', 'KIND', 'STATUS', 'KEYS', 'LAST SYNC', 'NEXT SYNC', 'LAST ERROR'],
+    backends.map(({ name, kind, status }) => [
+      name,
+      kind,
+      nameOfStatus(status),
+      status.secrets_synced,
+      relative(status.last_sync, now),
+      relative(status.next_sync, now),
+      status.last_error?.code ?? null,
+    ]),
+  );
+}
+
+export function backendFacts(output: Output, backend: BackendAnswer, status?: BackendStatus): string {
+  const config = Object.entries(backend.config).map(([name, value]): [string, Cell] => [
+    name,
+    // A certificate's first line would say no more than that it is one.
+    typeof value === 'object' ? Object.keys(value ?? {}).join(', ') : String(value),
+  ]);
+  return facts(output, [
+    ['name', backend.name],
+    ['id', backend.id],
+    ['kind', backend.kind],
+    ...config,
+    ['sync paths', backend.sync_paths.join(', ')],
+    ['exclude paths', backend.exclude_paths.join(', ')],
+    ['path mapping', backend.path_mapping.map(({ from, to }) => `${from} = ${to}`).join(', ')],
+    ['interval', backend.sync_interval],
+    ['auto deprecate', backend.auto_deprecate ? 'yes' : 'no'],
+    ['backup', backend.backup_deprecated_keys ? 'yes' : 'no'],
+    ['grace period', backend.grace_period],
+    ['retain archived', backend.retain_archived],
+    ['state', backend.state],
+    ...(status ? statusFacts(status) : []),
+  ]);
+}
+
+function statusFacts(status: BackendStatus): [string, Cell][] {
+  const now = new Date();
+  const { connection, last_error: error, open_hold: hold } = status;
+  const keys = Object.entries(status.keys).filter(([, number]) => number > 0);
+  return [
+    ['status', nameOfStatus(status)],
+    ['keys', keys.map(([state, number]) => `${number} ${state}`).join(', ')],
+    ['last sync', relative(status.last_sync, now)],
+    ['took', status.last_sync_duration_ms === null ? null : duration(status.last_sync_duration_ms)],
+    ['next sync', relative(status.next_sync, now)],
+    ['server', connection.server],
+    ['connection', connection.status],
+    ['latency', connection.latency_ms === null ? null : `${connection.latency_ms} ms`],
+    ['last error', error && `${error.message} (${error.code})`],
+    ['held', hold && `${hold.candidates} of ${hold.keys} keys would go: keyferry held approve ${hold.id}`],
+  ];
+}

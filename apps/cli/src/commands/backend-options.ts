@@ -1,0 +1,73 @@
+import { type Command, Option } from 'commander';
+import { collect } from '../command.ts';
+
+/** What `backend add` and `backend update` take. Absent means: the default, or as it is. */
+export interface BackendOptions {
+  config?: string;
+  kind?: string;
+  address?: string;
+  mount?: string;
+  namespace?: string;
+  kvVersion?: string;
+  caCert?: string;
+  tlsServerName?: string;
+  allowHttp?: boolean;
+  auth?: 'token' | 'approle' | 'kubernetes';
+  token?: string;
+  roleId?: string;
+  secretId?: string;
+  wrappedSecretId?: string;
+  role?: string;
+  jwtPath?: string;
+  authMount?: string;
+  clientCert?: string;
+  clientKey?: string;
+  prefix?: string;
+  syncPath?: string[];
+  excludePath?: string[];
+  map?: string[];
+  interval?: string;
+  gracePeriod?: string;
+  retainArchived?: string;
+  autoDeprecate?: boolean;
+  backup?: boolean;
+  state?: string;
+}
+
+export function addBackendOptions(command: Command): Command {
+  return command
+    .optionsGroup('What to carry:')
+    .option('--sync-path <glob>', 'remote paths to carry; repeat for more (default: <prefix>/*)', collect)
+    .option('--exclude-path <glob>', 'remote paths to leave out; repeat for more', collect)
+    .option('--prefix <path>', 'folder that the default sync path starts from (default: bifrost)')
+    .option('--map <local=remote>', 'globs of local and remote paths; repeat for more, the first match wins', collect)
+    .option('--interval <duration>', 'from one cycle to the next, such as 300s (default: 300s)')
+    .option('--auto-deprecate', 'deprecate keys that are gone from the vault (default)')
+    .option('--no-auto-deprecate', 'keep them as they are')
+    .option('--backup', 'keep an encrypted backup of what is deprecated (default)')
+    .option('--no-backup', 'keep none')
+    .option('--grace-period <duration>', 'from deprecated to archived (default: 24h)')
+    .option('--retain-archived <duration>', 'from archived to purged (default: 90d)')
+    .addOption(new Option('--state <state>', 'a paused backend is not synced').choices(['active', 'paused']))
+    .optionsGroup('The vault (HashiCorp Vault or OpenBao):')
+    .option('--address <url>', 'such as https://vault.example.com:8200')
+    .option('--mount <path>', 'mount of the key-value engine (default: secret)')
+    .option('--namespace <path>', 'namespace of the mount')
+    .option('--kv-version <version>', '1 or 2 (default: detected)')
+    .option('--ca-cert <file>', 'PEM file of the authority that signed its certificate')
+    .option('--tls-server-name <name>', 'name in its certificate, if it is not that of the address')
+    .option('--allow-http', 'let tokens and secrets travel unencrypted')
+    .optionsGroup('Credentials (a secret is its value, env.<VAR>, or - to be asked for it or read it from stdin):')
+    .addOption(new Option('--auth <method>', 'how to log in').choices(['token', 'approle', 'kubernetes']))
+    .option('--token <secret>', 'for token')
+    .option('--role-id <id>', 'for approle')
+    .option('--secret-id <secret>', 'for approle')
+    .option('--wrapped-secret-id <secret>', 'for approle, in place of --secret-id')
+    .option('--role <name>', 'for kubernetes')
+    .option('--jwt-path <file>', 'for kubernetes: the service account token, on the workers’ machine')
+    .option('--auth-mount <path>', 'where the auth method is mounted (default: its name)')
+    .option('--client-cert <file>', 'PEM file, for mutual TLS')
+    .option('--client-key <file>', 'PEM file, for mutual TLS')
+    .optionsGroup('Options:')
+    .option('--config <file>', 'the settings as JSON, as the API takes them; - for stdin; options win over it');
+}

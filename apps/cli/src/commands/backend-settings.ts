@@ -1,0 +1,116 @@
+import { readFile } from 'node:fs/promises';
+import { KeyferryError } from '@keyferry/core';
+import type { Io } from '../output/output.ts';
+import { createInputReader, type InputReader, readSecret } from '../read-secret.ts';
+import type { BackendOptions } from './backend-options.ts';
+
+type Members = Record<string, unknown>;
+
+/**
+ * The settings that options and `--config` say, as the API takes them. What isn't said is left out. They are checked by
+ * the API alone. Throws `usage_invalid`.
+ */
+export async function backendSettings(io: Io, options: BackendOptions): Promise<Members> {
+  const input = createInputReader(io);
+  const given = options.config === undefined ? {} : await readDocument(input, options.config);
+  const config = given.config ?? {};
+  if (!isObject(config)) throw new KeyferryError('usage_invalid', 'config in the settings is not an object.');
+  const auth = await authOf(io, input, options);
+  const ownConfig = { ...config, ...(await vaultOf(options)), ...(auth && { auth }) };
+  return {
+    ...given,
+    ...present({
+      kind: options.kind,
+      prefix: options.prefix,
+      sync_paths: options.syncPath,
+      exclude_paths: options.excludePath,
+      path_mapping: options.map?.map(mappingRule),
+      sync_interval: options.interval,
+      auto_deprecate: options.autoDeprecate,
+      backup_deprecated_keys: options.backup,
+      grace_period: options.gracePeriod,
+      retain_archived: options.retainArchived,
+      state: options.state,
+    }),
+    ...(Object.keys(ownConfig).length > 0 && { config: ownConfig }),
+  };
+}
+
+async function vaultOf(options: BackendOptions): Promise<Members> {
+  const tls = present({
+    ca_cert: options.caCert && (await readText(options.caCert)),
+    server_name: options.tlsServerName,
+  });
+  return present({
+    address: options.address,
+    mount: options.mount,
+    namespace: options.namespace,
+    // Anything but a number is refused by the API, in its words.
+    kv_version: options.kvVersion && (Number(options.kvVersion) || options.kvVersion),
+    allow_http: options.allowHttp,
+    tls: Object.keys(tls).length > 0 ? tls : undefined,
+  });
+}
+
+/** Undefined if no option speaks of credentials. The method need not be said where an option implies it. */
+async function authOf(io: Io, input: InputReader, options: BackendOptions): Promise<Members | undefined> {
+  const secret = async (given: string | undefined, what: string) =>
+    given === undefined ? undefined : await readSecret(io, input, given, what);
+  const members = present({
+    token: await secret(options.token, 'token'),
+    role_id: options.roleId,
+    secret_id: await secret(options.secretId, 'secret id'),
+    wrapped_secret_id: await secret(options.wrappedSecretId, 'wrapped secret id'),
+    role: options.role,
+    jwt_path: options.jwtPath,
+    mount_path: options.authMount,
+    client_cert: options.clientCert && (await readText(options.clientCert)),
+    client_key: options.clientKey && (await readText(options.clientKey)),
+  });
+  const method = options.auth ?? impliedMethod(options);
+  if (method) return { method, ...members };
+  if (Object.keys(members).length === 0) return undefined;
+  throw new KeyferryError('usage_invalid', 'The options for credentials need --auth to say which method they are for.');
+}
+
+function impliedMethod({ token, roleId, role }: BackendOptions): string | undefined {
+  if (token !== undefined) return 'token';
+  if (roleId !== undefined) return 'approle';
+  return role === undefined ? undefined : 'kubernetes';
+}
+
+function mappingRule(text: string): { from: string; to: string } {
+  const [from, to, ...rest] = text.split('=');
+  if (!from || !to || rest.length > 0)
+    throw new KeyferryError('usage_invalid', `--map "${text}" is not <local>=<remote>; use --config for names with "=".`);
+  return { from, to };
+}
+
+async function readDocument(input: InputReader, file: string): Promise<Members> {
+  const text = file === '-' ? await input.read('the settings') : await readText(file);
+  const name = file === '-' ? 'Standard input' : file;
+  let document: unknown;
+  try {
+    document = JSON.parse(text);
+  } catch {
+    throw new KeyferryError('usage_invalid', `${name} is not JSON.`);
+  }
+  if (!isObject(document)) throw new KeyferryError('usage_invalid', `${name} is not a JSON object.`);
+  return document;
+}
+
+async function readText(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    throw new KeyferryError('usage_invalid', `The file ${file} can't be read (${(error as NodeJS.ErrnoException).code}).`);
+  }
+}
+
+const isObject = (value: unknown): value is Members =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Without what is undefined or empty text. */
+function present(members: Members): Members {
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined && value !== ''));
+}

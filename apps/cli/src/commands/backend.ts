@@ -1,0 +1,103 @@
+import type { BackendAnswer, BackendList, BackendRemoved, BackendStatus, BackendTest } from '@keyferry/contracts';
+import { KeyferryError } from '@keyferry/core';
+import type { Command } from 'commander';
+import { route } from '../api/route.ts';
+import { backendFacts, backendTable } from '../backends/describe.ts';
+import { addCommand, type Host } from '../command.ts';
+import { confirm } from '../confirm.ts';
+import { duration, plural } from '../output/format.ts';
+import { addBackendOptions, type BackendOptions } from './backend-options.ts';
+import { backendSettings } from './backend-settings.ts';
+
+const backends = '/federation/backends';
+
+export function backendCommands(program: Command, host: Host): void {
+  const group = program.command('backend').description('register vaults, and see how they are doing');
+
+  addCommand<BackendOptions>(group, host, {
+    usage: 'add <name>',
+    summary: 'register a vault; its first cycle is due at once',
+    example: 'backend add team --address https://vault.example.com:8200 --token env.VAULT_TOKEN',
+    options: (command) => addBackendOptions(command).option('--kind <kind>', 'kind of vault', 'hashicorp'),
+    async run({ options, args: [name = ''], output, api }) {
+      const settings = { name, ...(await backendSettings(output.io, options)) };
+      const added = await api().post<BackendAnswer>(backends, settings);
+      output.answer(added, () => backendFacts(output, added));
+      output.note(`\nNext: \`keyferry backend test ${added.name}\`, or \`keyferry sync ${added.name} --wait\`.`);
+    },
+  });
+
+  addCommand(group, host, {
+    usage: 'list',
+    summary: 'list the backends and how they are doing',
+    example: 'backend list',
+    async run({ output, api }) {
+      const { items } = await api().get<BackendList>(backends);
+      const known = await Promise.all(
+        items.map(async (backend) => ({ ...backend, status: await statusOf(api(), backend.id) })),
+      );
+      output.answer({ items: known }, () => (known.length > 0 ? backendTable(output, known) : 'There is no backend yet.'));
+    },
+  });
+
+  addCommand(group, host, {
+    usage: 'show <backend>',
+    summary: 'show a backend’s settings, without credentials, and how it is doing',
+    example: 'backend show team',
+    async run({ args: [name = ''], output, api }) {
+      const backend = await api().get<BackendAnswer>(route`/federation/backends/${name}`);
+      const status = await statusOf(api(), backend.id);
+      output.answer({ ...backend, status }, () => backendFacts(output, backend, status));
+    },
+  });
+
+  addCommand<BackendOptions & { rename?: string }>(group, host, {
+    usage: 'update <backend>',
+    summary: 'change what is named, and leave the rest; a cycle is due at once',
+    example: 'backend update team --interval 15m --exclude-path "bifrost/tmp/*"',
+    options: (command) => addBackendOptions(command).option('--rename <name>', 'another name'),
+    async run({ options, args: [name = ''], output, api }) {
+      const change = await backendSettings(output.io, options);
+      if (options.rename !== undefined) change.name = options.rename;
+      if (Object.keys(change).length === 0)
+        throw new KeyferryError('usage_invalid', 'Nothing to change was named.');
+      const changed = await api().patch<BackendAnswer>(route`/federation/backends/${name}`, change);
+      output.answer(changed, () => backendFacts(output, changed));
+    },
+  });
+
+  addCommand(group, host, {
+    usage: 'test <backend>',
+    summary: 'ask the vault now whether it answers, lets us in, and has the mount',
+    example: 'backend test team',
+    async run({ args: [name = ''], output, api }) {
+      const test = await api().post<BackendTest>(route`/federation/backends/${name}/test`);
+      output.answer(test, () => {
+        const server = test.server ?? 'The vault';
+        const mount = test.container === 'present' ? 'the mount is there' : 'whether the mount is there can’t be told';
+        return `${server} answered in ${duration(test.latency_ms)}; ${mount}.`;
+      });
+    },
+  });
+
+  addCommand<{ archiveKeys?: boolean; yes?: boolean }>(group, host, {
+    usage: 'remove <backend>',
+    summary: 'remove a backend',
+    example: 'backend remove team --archive-keys',
+    options: (command) =>
+      command
+        .option('--archive-keys', 'archive its keys; without it, a backend that has some is not removed')
+        .option('-y, --yes', 'don’t ask'),
+    async run({ options, args: [name = ''], output, api }) {
+      await confirm(output, options.yes, `Remove the backend "${name}"${options.archiveKeys ? ' and archive its keys' : ''}?`);
+      const removed = await api().delete<BackendRemoved>(route`/federation/backends/${name}`, {
+        archive_keys: options.archiveKeys === true,
+      });
+      output.answer(removed, () => `Removed ${removed.name}; ${plural(removed.archived_keys, 'key')} archived.`);
+    },
+  });
+}
+
+function statusOf(api: { get<T>(path: string): Promise<T> }, id: string): Promise<BackendStatus> {
+  return api.get(route`/federation/backends/${id}/status`);
+}

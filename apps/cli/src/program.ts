@@ -1,0 +1,53 @@
+import { Command } from 'commander';
+import type { Host } from './command.ts';
+import { backendCommands } from './commands/backend.ts';
+import { cyclesCommands } from './commands/cycles.ts';
+import { demoCommands } from './commands/demo.ts';
+import { doctorCommand } from './commands/doctor.ts';
+import { eventsCommands } from './commands/events.ts';
+import { heldCommands } from './commands/held.ts';
+import { jobsCommands } from './commands/jobs.ts';
+import { keysCommands } from './commands/keys.ts';
+import { migrateCommand } from './commands/migrate.ts';
+import { syncCommand } from './commands/sync.ts';
+import { upCommand } from './commands/up.ts';
+import { exitCodesHelp } from './exit-codes.ts';
+import { version } from './version.ts';
+
+const environmentHelp = `Environment:
+  KEYFERRY_URL     where Keyferry's API is (default: the one that \`keyferry up\` runs here)
+  KEYFERRY_TOKEN   its token
+  NO_COLOR         no colours`;
+
+/** Every command, in the order in which a newcomer meets them. */
+export function createProgram(host: Host): Command {
+  const { stdout, stderr } = host.io;
+  const program = new Command('keyferry')
+    .description('Carries API keys out of the vaults a company has into one encrypted, audited key store.')
+    .version(version)
+    .helpCommand(false)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => void stdout.write(text),
+      writeErr: (text) => void stderr.write(text),
+      getOutHelpWidth: () => stdout.columns ?? 100,
+      getErrHelpWidth: () => stderr.columns ?? 100,
+    })
+    .addHelpText('after', `\nExample:\n  $ keyferry up`)
+    .addHelpText('afterAll', `\n${environmentHelp}\n\n${exitCodesHelp}`);
+  for (const add of [
+    upCommand,
+    demoCommands,
+    backendCommands,
+    syncCommand,
+    cyclesCommands,
+    keysCommands,
+    heldCommands,
+    eventsCommands,
+    jobsCommands,
+    doctorCommand,
+    migrateCommand,
+  ])
+    add(program, host);
+  return program;
+}

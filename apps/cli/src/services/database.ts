@@ -1,0 +1,80 @@
+import { KeyferryError } from '@keyferry/core';
+import {
+  loadMasterKey,
+  type MasterKeySource,
+  migrate,
+  openStore,
+  pendingMigrations,
+  type Store,
+  waitForDatabase,
+} from '@keyferry/store';
+import { addressOf } from './address.ts';
+
+const deadlineMs = 10_000;
+
+/** A database to look at, and the variable that named it. */
+export interface DatabasePlace {
+  url: string;
+  variable: string;
+}
+
+/** Which database the environment names for migrations, which need its owner. */
+export function ownersDatabase(env: NodeJS.ProcessEnv): DatabasePlace | null {
+  if (env.DATABASE_OWNER_URL) return { url: env.DATABASE_OWNER_URL, variable: 'DATABASE_OWNER_URL' };
+  return env.DATABASE_URL ? { url: env.DATABASE_URL, variable: 'DATABASE_URL' } : null;
+}
+
+/** Applies what is missing, and returns its names. */
+export async function migrateDatabase(place: DatabasePlace): Promise<string[]> {
+  return await explained(place, async () => (await migrate({ connectionString: place.url })).applied);
+}
+
+export async function missingMigrations(place: DatabasePlace): Promise<string[]> {
+  return await explained(place, () => pendingMigrations({ connectionString: place.url }));
+}
+
+/** Looks at a database as the application does: bound by row-level security, with its tables there. */
+export async function withStore<T>(place: DatabasePlace, work: (store: Store) => Promise<T>): Promise<T> {
+  return await explained(place, async () => {
+    const store = openStore({ connectionString: place.url, applicationName: 'keyferry-cli', maxConnections: 1 });
+    try {
+      await waitForDatabase(store, deadlineMs);
+      return await work(store);
+    } finally {
+      await store.close();
+    }
+  });
+}
+
+/** Whether the database has been given its master key. Nothing is made where it has none. */
+export async function checkMasterKey(store: Store, source: MasterKeySource): Promise<'fits' | 'none yet'> {
+  const known = await store.global.selectFrom('master_keys').select('id').limit(1).execute();
+  if (known.length === 0) return 'none yet';
+  await loadMasterKey(store, source);
+  return 'fits';
+}
+
+/** Runs something against a database; what the server or the driver refuses becomes a sentence that names the server. */
+async function explained<T>({ url, variable }: DatabasePlace, work: () => Promise<T>): Promise<T> {
+  const server = `Postgres at ${addressOf(url, variable, ['postgres:', 'postgresql:'])}`;
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof KeyferryError) {
+      if (error.code !== 'database_unavailable') throw error;
+      throw new KeyferryError('database_unavailable', `${server} did not answer.`);
+    }
+    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+    const { username, pathname } = new URL(url);
+    if (code.startsWith('28'))
+      throw new KeyferryError('database_unavailable', `${server} refused the login "${username}".`);
+    if (code === '3D000')
+      throw new KeyferryError('database_unavailable', `${server} has no database "${pathname.slice(1)}".`);
+    if (code === '42501')
+      throw new KeyferryError(
+        'config_invalid',
+        `The user "${username}" may not change the database: set DATABASE_OWNER_URL to its owner's.`,
+      );
+    throw new KeyferryError('database_unavailable', `${server} can't be used${code && ` (${code})`}.`);
+  }
+}

@@ -1,0 +1,84 @@
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { loadMasterKey } from '@keyferry/store';
+import { type ApiClient, createApiClient } from '../api/client.ts';
+import { readToken } from '../api/locate.ts';
+import type { Home, Running } from '../home.ts';
+import { plural } from '../output/format.ts';
+import { withStore } from '../services/database.ts';
+import { masterKeySource } from '../services/master-key-source.ts';
+import { demoTokenVariable, vaultTokenVariable } from './backend.ts';
+import { lockFolder } from './lock.ts';
+import { startProcesses } from './processes.ts';
+import { prepareDatabase, type Servers, startServers } from './servers.ts';
+import type { UpSettings } from './settings.ts';
+
+export interface House {
+  api: ApiClient;
+  /** Where the demo vault listens, if this run has it. */
+  demoVaultUrl: string | undefined;
+  /** Whether the database is this folder's own, so that nobody else's backends are in it. */
+  ownDatabase: boolean;
+  /** Rejects when a process ends by itself. */
+  died: Promise<never>;
+}
+
+interface Opening {
+  settings: UpSettings;
+  home: Home;
+  env: NodeJS.ProcessEnv;
+  note: (line: string) => void;
+  signal: AbortSignal;
+}
+
+/**
+ * Starts everything, in the order in which one needs the other; `cleanup` ends it in the opposite one, so that processes
+ * drain before the servers below them stop. Whatever can't be used is found before the processes are started.
+ */
+export async function openHouse(opening: Opening, cleanup: AsyncDisposableStack): Promise<House> {
+  const { settings, home, env, note, signal } = opening;
+  for (const folder of [home.folder, home.logs, home.postgres, home.redis]) mkdirSync(folder, { recursive: true });
+  cleanup.defer(lockFolder(home.folder, home.lock));
+
+  note('Starting Postgres, Redis and the vault ...');
+  const servers = await startServers(settings, home, cleanup, note);
+  signal.throwIfAborted();
+  const applied = await prepareDatabase(servers);
+  if (applied.length > 0) note(`Applied ${plural(applied.length, 'migration')} to the database.`);
+  await withStore(servers.database, (store) => loadMasterKey(store, masterKeySource(env, home)));
+  signal.throwIfAborted();
+
+  note('Starting API, scheduler and worker ...');
+  const { apiUrl, died } = await startProcesses(settings, home.logs, childEnvironment(opening, servers), cleanup, note);
+  const running: Running = {
+    pid: process.pid,
+    api_url: apiUrl,
+    database_url: servers.database.url,
+    redis_url: servers.redisUrl,
+  };
+  cleanup.defer(() => rmSync(home.running, { force: true }));
+  writeFileSync(home.running, JSON.stringify(running), { mode: 0o600 });
+  signal.throwIfAborted();
+  return {
+    api: createApiClient(apiUrl, readToken(home)),
+    demoVaultUrl: servers.demoVault?.url,
+    ownDatabase: settings.database === undefined,
+    died,
+  };
+}
+
+function childEnvironment({ env, home }: Opening, { database, redisUrl, demoVault }: Servers): NodeJS.ProcessEnv {
+  const tokenVariable = demoVault ? demoTokenVariable : vaultTokenVariable;
+  const masterKey = masterKeySource(env, home);
+  return {
+    ...env,
+    DATABASE_URL: database.url,
+    REDIS_URL: redisUrl,
+    KEYFERRY_MASTER_KEY: masterKey.text ?? '',
+    KEYFERRY_MASTER_KEY_FILE: masterKey.file ?? '',
+    // Its own token, in the place where other commands look for it.
+    KEYFERRY_API_TOKEN: '',
+    KEYFERRY_API_TOKEN_FILE: home.apiToken,
+    KEYFERRY_ALLOWED_ENV: [env.KEYFERRY_ALLOWED_ENV, tokenVariable].filter(Boolean).join(','),
+    ...(demoVault && { [demoTokenVariable]: demoVault.rootToken }),
+  };
+}

@@ -1,0 +1,64 @@
+import { type PostgresServer, type RedisServer, startPostgres, startRedis } from '@keyferry/embedded';
+import type { SpawnedEmulator } from '@keyferry/emulators';
+import type { Home } from '../home.ts';
+import { type DatabasePlace, migrateDatabase, missingMigrations, withStore } from '../services/database.ts';
+import { probeRedis } from '../services/redis.ts';
+import { startDemoVault } from './demo-vault.ts';
+import type { UpSettings } from './settings.ts';
+
+export interface Servers {
+  database: DatabasePlace;
+  databaseOwner: DatabasePlace;
+  redisUrl: string;
+  demoVault: SpawnedEmulator | null;
+}
+
+/**
+ * Starts Postgres, Redis and the demo vault where none is given, at the same time, and looks at those that are given. What
+ * was started is left to `cleanup`, also if something fails.
+ */
+export async function startServers(
+  settings: UpSettings,
+  home: Home,
+  cleanup: AsyncDisposableStack,
+  note: (line: string) => void,
+): Promise<Servers> {
+  const [postgres, redis, vault] = await Promise.allSettled([
+    settings.database ? null : startPostgres({ dataDir: home.postgres, durable: true }),
+    settings.redisUrl ? null : startRedis({ dir: home.redis, persistent: true }),
+    settings.vault ? null : startDemoVault(home),
+  ]);
+  for (const started of [postgres, redis, vault])
+    if (started.status === 'fulfilled' && started.value) cleanup.defer(started.value.stop);
+  const database = settings.database ?? { url: valueOf<PostgresServer>(postgres).url, variable: 'DATABASE_URL' };
+  const redisUrl = settings.redisUrl ?? valueOf<RedisServer>(redis).url;
+  const demoVault = settings.vault ? null : valueOf<SpawnedEmulator>(vault);
+
+  if (postgres.status === 'fulfilled' && postgres.value?.note) note(postgres.value.note);
+  const { server } = await probeRedis(redisUrl);
+  const place = (given: string | undefined) => (given ? 'given' : 'embedded');
+  const vaultText = demoVault ? `demo vault at ${demoVault.url}` : `vault at ${settings.vault?.address}`;
+  note(`Postgres (${place(settings.database?.url)}), ${server} (${place(settings.redisUrl)}), ${vaultText}`);
+  return { database, databaseOwner: settings.databaseOwner ?? database, redisUrl, demoVault };
+}
+
+function valueOf<T>(result: PromiseSettledResult<T | null>): T {
+  if (result.status === 'rejected') throw result.reason;
+  return result.value as T;
+}
+
+/**
+ * Brings the database to this version. A login that may not look at migrations is the application's own: then the schema
+ * is its owner's business, and is only looked at.
+ */
+export async function prepareDatabase({ database, databaseOwner }: Servers): Promise<string[]> {
+  const missing = await missingMigrations(databaseOwner);
+  if (missing.length === 0) return [];
+  try {
+    return await migrateDatabase(databaseOwner);
+  } catch (error) {
+    const usable = await withStore(database, async () => true).catch(() => false);
+    if (usable) return [];
+    throw error;
+  }
+}

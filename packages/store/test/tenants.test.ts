@@ -1,0 +1,147 @@
+import { createDatabase, type TestDatabase } from '@keyferry/testing/support/database.ts';
+import { sql } from 'kysely';
+import pg from 'pg';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import {
+  createBackend,
+  createKeyring,
+  defaultTenantId,
+  getBackend,
+  listBackends,
+  loadMasterKey,
+  openStore,
+  type Store,
+} from '../src/index.ts';
+
+/** Invariant 10: tenants don't meet. */
+
+let database: TestDatabase;
+let store: Store;
+const other = '11111111-1111-4111-8111-111111111111';
+let backendId: string;
+
+const tenantTables = [
+  'encryption_keys',
+  'backends',
+  'holds',
+  'keys',
+  'hold_keys',
+  'key_versions',
+  'backups',
+  'cycles',
+  'shards',
+  'candidates',
+  'failures',
+  'cycle_issues',
+  'outbox',
+  'audit_log',
+  'tenants',
+];
+
+beforeAll(async () => {
+  database = await createDatabase();
+  store = openStore({ connectionString: database.url });
+  const client = new pg.Client({ connectionString: database.ownerUrl });
+  await client.connect();
+  await client.query('INSERT INTO keyferry.tenants (id, name) VALUES ($1, $2)', [other, 'other']);
+  await client.end();
+  const keyring = createKeyring(store, await loadMasterKey(store, { text: Buffer.alloc(32, 1).toString('base64') }));
+  const keys = await keyring.ofTenant(defaultTenantId);
+  const settings = {
+    name: 'mine',
+    kind: 'hashicorp',
+    config: {},
+    auth: { token: 't' },
+    prefix: 'p',
+    sync_paths: ['p/*'],
+    exclude_paths: [],
+    path_mapping: [],
+    sync_interval_seconds: 300,
+    auto_deprecate: true,
+    backup_deprecated_keys: true,
+    grace_period_seconds: 60,
+    retain_archived_seconds: 60,
+    conflict_policy: 'backend_wins' as const,
+    state: 'active' as const,
+  };
+  const created = await store.inTenant(defaultTenantId, (tx) =>
+    createBackend(tx, { tenantId: defaultTenantId, settings, keys, now: new Date() }),
+  );
+  backendId = created.id;
+});
+afterAll(async () => {
+  await store.close();
+  await database.drop();
+});
+
+test('the application role can’t bypass row-level security', async () => {
+  const { rows } = await sql<{ name: string; unsafe: boolean }>`
+    SELECT rolname AS name, rolsuper OR rolbypassrls AS unsafe FROM pg_roles WHERE rolname = current_user`.execute(
+    store.global,
+  );
+  expect(rows).toEqual([{ name: 'keyferry_app', unsafe: false }]);
+});
+
+test.each(tenantTables)('a query without a tenant set returns nothing: %s', async (table) => {
+  const { rows } = await sql`SELECT * FROM ${sql.table(table)}`.execute(store.global);
+  expect(rows).toEqual([]);
+});
+
+test('every table but the two without a tenant has forced row-level security', async () => {
+  const { rows } = await sql<{ name: string }>`
+    SELECT relname AS name FROM pg_class WHERE relnamespace = 'keyferry'::regnamespace AND relkind = 'r'
+      AND NOT (relrowsecurity AND relforcerowsecurity) ORDER BY relname`.execute(store.global);
+  expect(rows.map((row) => row.name)).toEqual(['master_keys', 'migrations', 'migrations_lock']);
+});
+
+test('a write without a tenant set is refused', async () => {
+  const insert = sql`INSERT INTO audit_log (tenant_id, at, actor, action, target) VALUES (${defaultTenantId}, now(), 'x', 'x', 'x')`;
+  await expect(insert.execute(store.global)).rejects.toThrow(/row-level security/);
+});
+
+test('another tenant finds nothing by id, by name or in a list, and can’t write into this one', async () => {
+  await store.inTenant(other, async (tx) => {
+    expect(await listBackends(tx)).toEqual([]);
+    await expect(getBackend(tx, backendId)).rejects.toMatchObject({ code: 'backend_not_found' });
+    const changed = await tx
+      .updateTable('backends')
+      .set({ name: 'stolen' })
+      .where('id', '=', backendId)
+      .executeTakeFirst();
+    expect(Number(changed.numUpdatedRows)).toBe(0);
+  });
+  const foreign = store.inTenant(other, (tx) =>
+    tx
+      .insertInto('audit_log')
+      .values({ tenant_id: defaultTenantId, at: new Date(), actor: 'x', action: 'x', target: 'x', details: '{}' })
+      .execute(),
+  );
+  await expect(foreign).rejects.toThrow(/row-level security/);
+});
+
+test('a tenant is set for its transaction alone', async () => {
+  await store.inTenant(defaultTenantId, (tx) => listBackends(tx));
+  for (let index = 0; index < 20; index++) {
+    const { rows } = await sql`SELECT id FROM backends`.execute(store.global);
+    expect(rows).toEqual([]);
+  }
+});
+
+test('functions across tenants return ids and nothing else', async () => {
+  const { rows } = await sql<{ name: string; result: string }>`
+    SELECT proname AS name, pg_get_function_result(oid) AS result FROM pg_proc
+    WHERE pronamespace = 'keyferry'::regnamespace AND prosecdef ORDER BY proname`.execute(store.global);
+  expect(rows).toEqual([
+    { name: 'all_tenants', result: 'SETOF uuid' },
+    { name: 'backends_with_undelivered_events', result: 'TABLE(tenant_id uuid, backend_id uuid)' },
+    { name: 'tenants_due', result: 'SETOF uuid' },
+    { name: 'tenants_with_open_cycles', result: 'SETOF uuid' },
+  ]);
+});
+
+test('the application can’t act as the dispatcher, nor change the audit log', async () => {
+  await expect(sql`SET ROLE keyferry_dispatcher`.execute(store.global)).rejects.toThrow(/permission denied/);
+  await expect(store.inTenant(defaultTenantId, (tx) => tx.deleteFrom('audit_log').execute())).rejects.toThrow(
+    /permission denied/,
+  );
+});

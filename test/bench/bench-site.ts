@@ -1,0 +1,126 @@
+import { readFile } from 'node:fs/promises';
+import { setTimeout as pause } from 'node:timers/promises';
+import { startPostgres, startRedis } from '@keyferry/embedded';
+import { requestSync } from '@keyferry/pipeline';
+import { createQueues, openRedis, waitForRedis } from '@keyferry/queue';
+import {
+  type Cycle,
+  createBackend,
+  createKeyring,
+  defaultTenantId,
+  getCycle,
+  loadMasterKey,
+  migrate,
+  openStore,
+} from '@keyferry/store';
+import { createLog } from '@keyferry/telemetry';
+import { startApp } from '../support/processes.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+
+export interface BenchSite extends AsyncDisposable {
+  startWorker(): Promise<BenchWorker>;
+  /** Registers a backend of its own for the vault: another name for every run that has to start from nothing. */
+  addBackend(vault: { url: string; rootToken: string }): Promise<string>;
+  cycle(backendId: string): Promise<{ cycle: Cycle; milliseconds: number }>;
+  /** The sum of all keys' row versions: it moves with every key row that is written. */
+  keyWrites(): Promise<number>;
+}
+
+export interface BenchWorker {
+  peakMegabytes(): Promise<number>;
+  stop(): Promise<void>;
+}
+
+/** Postgres as durable as in production, Redis, and the parts of Keyferry that ask for cycles. */
+export async function openBenchSite(): Promise<BenchSite> {
+  const cleanup = new AsyncDisposableStack();
+  const data = temporaryFolder('bench-postgres');
+  cleanup.defer(data.remove);
+  const cache = temporaryFolder('bench-redis');
+  cleanup.defer(cache.remove);
+  const postgres = await startPostgres({ dataDir: data.path, durable: true });
+  cleanup.defer(() => postgres.stop());
+  await migrate({ connectionString: postgres.url });
+  const redisServer = await startRedis({ dir: cache.path, persistent: false });
+  cleanup.defer(() => redisServer.stop());
+
+  const masterKey = Buffer.alloc(32, 5).toString('base64');
+  const store = openStore({ connectionString: postgres.url });
+  cleanup.defer(() => store.close());
+  const keyring = createKeyring(store, await loadMasterKey(store, { text: masterKey }));
+  const redis = openRedis(redisServer.url, 'producer', () => {});
+  cleanup.defer(() => redis.disconnect());
+  await waitForRedis(redis, 10_000);
+  const queues = createQueues(redis, '{keyferry}');
+  cleanup.defer(() => queues.close());
+  const coordination = { store, queues, log: createLog({ name: 'bench', level: 'silent' }), now: () => new Date() };
+  let names = 0;
+
+  return {
+    async startWorker() {
+      const worker = await startApp('worker', {
+        DATABASE_URL: postgres.url,
+        REDIS_URL: redisServer.url,
+        KEYFERRY_MASTER_KEY: masterKey,
+        KEYFERRY_LOG_LEVEL: 'error',
+      });
+      cleanup.defer(() => worker.kill());
+      return {
+        async peakMegabytes() {
+          const status = await readFile(`/proc/${worker.pid}/status`, 'utf8');
+          return Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1]) / 1024;
+        },
+        stop: async () => void (await worker.stop()),
+      };
+    },
+    async addBackend(vault) {
+      const name = `run-${++names}`;
+      const settings = {
+        name,
+        kind: 'hashicorp',
+        config: { address: vault.url, mount: 'secret' },
+        auth: { method: 'token', token: vault.rootToken },
+        prefix: 'bifrost',
+        sync_paths: ['bifrost/*'],
+        exclude_paths: [],
+        path_mapping: [{ from: `${name}/**`, to: 'bifrost/**' }],
+        sync_interval_seconds: 24 * 3600,
+        auto_deprecate: true,
+        backup_deprecated_keys: true,
+        grace_period_seconds: 24 * 3600,
+        retain_archived_seconds: 24 * 3600,
+        conflict_policy: 'backend_wins' as const,
+        state: 'active' as const,
+      };
+      const input = {
+        tenantId: defaultTenantId,
+        settings,
+        keys: await keyring.ofTenant(defaultTenantId),
+        now: new Date(),
+      };
+      return (await store.inTenant(defaultTenantId, (tx) => createBackend(tx, input))).id;
+    },
+    async cycle(backendId) {
+      const { id } = await requestSync(coordination, {
+        tenantId: defaultTenantId,
+        backend: backendId,
+        requestedBy: 'bench',
+      });
+      for (;;) {
+        const cycle = await store.inTenant(defaultTenantId, (tx) => getCycle(tx, id));
+        if (cycle.state === 'failed') throw new Error(`the cycle failed: ${cycle.error_code} ${cycle.error_message}`);
+        if (cycle.closed_at) return { cycle, milliseconds: cycle.closed_at.getTime() - cycle.opened_at.getTime() };
+        await pause(50);
+      }
+    },
+    keyWrites: () =>
+      store.inTenant(defaultTenantId, async (tx) => {
+        const row = await tx
+          .selectFrom('keys')
+          .select((eb) => eb.fn.sum<number>('row_version').as('sum'))
+          .executeTakeFirst();
+        return Number(row?.sum ?? 0);
+      }),
+    [Symbol.asyncDispose]: () => cleanup.disposeAsync(),
+  };
+}

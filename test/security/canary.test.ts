@@ -1,0 +1,104 @@
+import pg from 'pg';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { openSite, type Site } from '../support/site.ts';
+
+/** Invariant 6: secret values are found nowhere but as ciphertext. */
+
+const canary = 'canary-7f3a9c51-never-to-be-seen';
+const tokenCanary = 'hvs.canary-token-2b8e04d6';
+
+let site: Site;
+beforeEach(async () => {
+  site = await openSite();
+});
+afterEach(() => site.close());
+
+test('canary values are found nowhere: Redis, logs, events, every column of every table', {
+  timeout: 90_000,
+}, async () => {
+  const secrets = site.vault.kv('secret');
+  for (let index = 0; index < 30; index++)
+    secrets.put(`bifrost/k${index}`, { value: `${canary}-${index}`, user: canary });
+  secrets.put('bifrost/huge', { value: canary.repeat(80_000) });
+  site.vault.policies.write('all', { '*': ['read', 'list'] });
+  const token = site.vault.tokens.create({ policies: ['all'], id: tokenCanary });
+  const id = await site.addBackend({ auth: { method: 'token', token } });
+  const scheduler = await site.start('scheduler', { KEYFERRY_LOG_LEVEL: 'trace' });
+  const worker = await site.start('worker', { KEYFERRY_LOG_LEVEL: 'trace', DEBUG: '*', NODE_DEBUG: 'http,undici' });
+  await site.allEnded(1);
+
+  // Changes, deletions, and failures whose bodies quote the value and the token.
+  secrets.put('bifrost/k0', { value: `${canary}-changed` });
+  secrets.deleteMetadata('bifrost/k1');
+  const body = JSON.stringify({ errors: [`${canary} ${tokenCanary}`] });
+  site.vault.faults.inject({ effect: { kind: 'status', status: 403, body }, path: 'secret/data/bifrost/k0' });
+  site.vault.faults.inject({ effect: { kind: 'cut' }, path: 'secret/metadata/bifrost/k1' });
+  await again(id);
+  await site.allEnded(2);
+  site.vault.faults.inject({ effect: { kind: 'status', status: 500, body }, operation: 'list' });
+  await again(id);
+  await site.allEnded(3);
+  // The huge one is over the limit, and reported.
+  expect(await site.keyCount()).toBe(30);
+  await vi.waitFor(async () => expect(await site.redisClient.xlen('{keyferry}:events')).toBeGreaterThanOrEqual(4));
+
+  const places = {
+    'the worker’s log': worker.output(),
+    'the scheduler’s log': scheduler.output(),
+    Redis: await redisContents(),
+    Postgres: await everyColumn(site.postgres.url),
+    events: JSON.stringify(await site.events()),
+  };
+  expect(places.Postgres).toContain('bifrost/k0');
+  expect(places.Redis).toContain('federation.sync.completed');
+  expect(places['the worker’s log']).toContain('cycle completed');
+  for (const [place, content] of Object.entries(places))
+    for (const secret of [canary, tokenCanary, Buffer.alloc(32, 9).toString('base64')])
+      for (const form of formsOf(secret))
+        expect(content.includes(form), `${secret} as ${form} in ${place}`).toBe(false);
+});
+
+async function again(id: string) {
+  await site.read((tx) => tx.updateTable('backends').set({ next_sync_at: new Date() }).where('id', '=', id).execute());
+}
+
+/** A text as it would look in plain, in hexadecimal and in base64 at any of its three alignments. */
+function formsOf(secret: string): string[] {
+  const bytes = Buffer.from(secret, 'utf8');
+  const aligned = [0, 1, 2].map((skip) =>
+    bytes.subarray(skip + 3, 3 + skip + Math.floor((bytes.length - skip - 6) / 3) * 3),
+  );
+  return [secret, bytes.toString('hex'), ...aligned.map((part) => part.toString('base64'))];
+}
+
+async function redisContents(): Promise<string> {
+  const redis = site.redisClient;
+  const parts: string[] = [];
+  for (const key of await redis.keys('*')) {
+    const type = await redis.type(key);
+    if (type === 'hash') parts.push(JSON.stringify(await redis.hgetall(key)));
+    else if (type === 'stream') parts.push(JSON.stringify(await redis.xrange(key, '-', '+')));
+    else if (type === 'list') parts.push(JSON.stringify(await redis.lrange(key, 0, -1)));
+    else if (type === 'zset') parts.push(JSON.stringify(await redis.zrange(key, '0', '-1')));
+    else if (type === 'set') parts.push(JSON.stringify(await redis.smembers(key)));
+    else parts.push(String(await redis.get(key)));
+    parts.push(key);
+  }
+  return parts.join('\n');
+}
+
+async function everyColumn(connectionString: string): Promise<string> {
+  const client = new pg.Client({ connectionString });
+  await client.connect();
+  const { rows: tables } = await client.query<{ name: string }>(
+    "SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables WHERE schemaname = 'keyferry'",
+  );
+  const contents: string[] = [];
+  for (const { name } of tables) {
+    const { rows } = await client.query<{ text: string }>(`SELECT t::text AS text FROM ${name} AS t`);
+    contents.push(...rows.map((row) => row.text));
+  }
+  await client.end();
+  expect(tables.length).toBeGreaterThan(10);
+  return contents.join('\n');
+}
