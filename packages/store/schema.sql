@@ -354,6 +354,7 @@ CREATE TABLE keyferry.migrations (
   "timestamp" character varying(255) NOT NULL,
   CONSTRAINT migrations_pkey PRIMARY KEY (name)
 );
+GRANT SELECT ON keyferry.migrations TO keyferry_app;
 
 CREATE TABLE keyferry.migrations_lock (
   id character varying(255) NOT NULL,

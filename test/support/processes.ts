@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { nodeFlags } from '@keyferry/telemetry';
 
 export interface AppProcess {
   pid: number;
@@ -16,7 +17,7 @@ const root = new URL('../../', import.meta.url);
 /** Starts an app as a process of its own, and resolves once it says that it has started. */
 export async function startApp(name: 'scheduler' | 'worker' | 'api', env: Record<string, string>): Promise<AppProcess> {
   const entry = new URL(`apps/${name}/src/main.ts`, root).pathname;
-  const child = spawn(process.execPath, [entry], {
+  const child = spawn(process.execPath, [...nodeFlags, entry], {
     env: { PATH: process.env.PATH, HOME: process.env.HOME, KEYFERRY_HEALTH_PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });

@@ -20,7 +20,7 @@ export async function removeWithKeys(
 ): Promise<BackendRemoved> {
   const { now } = request;
   const backend = await getBackend(tx, request.backend);
-  // First, since this locks its row: workers that still write its keys wait for it, and find their cycle gone.
+  // First: it waits for workers that are writing its keys, and those that come after find their cycle gone.
   await removeBackend(tx, backend.id, now);
   const { active, deprecated } = await countKeys(tx, backend.id);
   const live = active + deprecated;

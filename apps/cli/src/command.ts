@@ -31,7 +31,12 @@ export interface CommandSpec<Options> {
   example: string;
   options?: (command: Command) => Command;
   /** Returns the exit code, 0 if nothing. */
-  run(run: Run<Options>): Promise<ExitCode | void>;
+  run(run: Run<Options>): Promise<ExitCode | undefined>;
+}
+
+/** Adds a command that only holds others. */
+export function addGroup(program: Command, name: string, summary: string): Command {
+  return program.command(name).description(summary).helpCommand(false);
 }
 
 /** Adds a command with `--json`, an example in its help, and its errors reported. */

@@ -14,7 +14,10 @@ export function createInputReader(io: Io): InputReader {
   return {
     async read(what) {
       if (reader)
-        throw new KeyferryError('usage_invalid', `Standard input can't give both ${reader} and ${what}: give one otherwise.`);
+        throw new KeyferryError(
+          'usage_invalid',
+          `Standard input can't give both ${reader} and ${what}: give one otherwise.`,
+        );
       reader = what;
       const chunks: Buffer[] = [];
       for await (const chunk of io.stdin) chunks.push(Buffer.from(chunk));
@@ -35,7 +38,11 @@ export async function readSecret(io: Io, input: InputReader, given: string, what
 
 async function obtain(io: Io, input: InputReader, what: string): Promise<string> {
   if (!io.stdin.isTTY) return (await input.read(`the ${what}`)).replace(/\r?\n$/, '');
-  const answer = await password({ message: `The ${what}:`, input: io.stdin as Readable, output: io.stderr as Writable });
+  const answer = await password({
+    message: `The ${what}:`,
+    input: io.stdin as Readable,
+    output: io.stderr as Writable,
+  });
   if (isCancel(answer)) throw new KeyferryError('usage_invalid', 'Nothing was done.');
   return answer ?? '';
 }

@@ -1,2 +1,1 @@
-export * from './cloud-event.ts';
 export * from './relay.ts';

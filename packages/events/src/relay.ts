@@ -1,3 +1,4 @@
+import { toCloudEvent } from '@keyferry/contracts';
 import type { Redis } from '@keyferry/queue';
 import {
   allTenants,
@@ -8,7 +9,6 @@ import {
   type StoredEvent,
 } from '@keyferry/store';
 import type { Log } from '@keyferry/telemetry';
-import { toCloudEvent } from './cloud-event.ts';
 
 export interface RelayOptions {
   store: Store;

@@ -73,6 +73,7 @@ export async function approveHeld(
   const now = services.now();
   const approved = await services.store.inTenant(tenantId, async (tx) => {
     const hold = await approveHold(tx, holdId, by, now);
+    await getBackend(tx, hold.backend_id);
     const details = { candidates: hold.candidates, keys: hold.keys, backend_id: hold.backend_id };
     await audit(tx, tenantId, { actor: by, action: 'hold.approved', target: holdId, details }, now);
     const opened = await openCycle(tx, { tenantId, backendId: hold.backend_id, trigger: 'hand', requestedBy: by, now });

@@ -355,6 +355,8 @@ ALTER TABLE keyferry.tenants FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON keyferry.tenants TO keyferry_app USING (id = (SELECT keyferry.current_tenant()));
 GRANT SELECT ON keyferry.tenants TO keyferry_app;
 GRANT SELECT, INSERT ON keyferry.master_keys TO keyferry_app;
+-- Every process looks whether its schema is there before it works.
+GRANT SELECT ON keyferry.migrations TO keyferry_app;
 
 -- Across tenants: ids only.
 CREATE POLICY dispatch ON keyferry.tenants FOR SELECT TO keyferry_dispatcher USING (true);

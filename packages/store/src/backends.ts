@@ -172,11 +172,12 @@ export async function noteProbe(
 }
 
 /**
- * Removes a backend: its name is free, its open cycles end, and workers that are in the middle of one lose it. Its keys are
- * the caller's business.
+ * Removes a backend: its name is free, its open cycles end, and workers that are in the middle of one lose it. Shards come
+ * first: whoever writes one holds its row, and is waited for. Its keys are the caller's business.
  */
 export async function removeBackend(tx: Tx, id: string, now: Date): Promise<void> {
-  await tx.updateTable('backends').set({ state: 'removed', updated_at: now }).where('id', '=', id).execute();
+  await sql`UPDATE shards s SET state = 'failed', epoch = s.epoch + 1 FROM cycles c
+    WHERE c.id = s.cycle_id AND c.backend_id = ${id} AND c.state = 'open' AND s.state = 'pending'`.execute(tx);
   await tx
     .updateTable('cycles')
     .set({
@@ -188,6 +189,7 @@ export async function removeBackend(tx: Tx, id: string, now: Date): Promise<void
     .where('backend_id', '=', id)
     .where('state', '=', 'open')
     .execute();
+  await tx.updateTable('backends').set({ state: 'removed', updated_at: now }).where('id', '=', id).execute();
 }
 
 function sealedAuth(tenantId: string, id: string, auth: Record<string, unknown>, keys: TenantKeys) {

@@ -44,7 +44,10 @@ export function openStore(options: StoreOptions): Store {
     options: '-c role=keyferry_app -c search_path=keyferry',
     types: { getTypeParser: typeParser },
   });
-  pool.on('error', (error) => options.onError?.(error));
+  const report = (error: Error) => options.onError?.(error);
+  pool.on('error', report);
+  // While a connection is in use the pool doesn't listen to it, and an error nobody listens to would end the process.
+  pool.on('connect', (client) => client.on('error', report));
   const global = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
 
   return {

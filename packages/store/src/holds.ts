@@ -6,14 +6,18 @@ import type { Database } from './schema.ts';
 export type Hold = Selectable<Database['holds']>;
 
 /** Holds, newest first; those that wait for a person by default. */
-export async function listHolds(tx: Tx, filter: { state?: Hold['state']; limit: number }): Promise<Hold[]> {
-  return await tx
+export async function listHolds(
+  tx: Tx,
+  filter: { state?: Hold['state']; backendId?: string; limit: number },
+): Promise<Hold[]> {
+  let query = tx
     .selectFrom('holds')
     .selectAll()
     .where('state', '=', filter.state ?? 'open')
     .orderBy('opened_at', 'desc')
-    .limit(filter.limit)
-    .execute();
+    .limit(filter.limit);
+  if (filter.backendId) query = query.where('backend_id', '=', filter.backendId);
+  return await query.execute();
 }
 
 /** By id. Throws `hold_not_found`. */

@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { KeyferryError } from '@keyferry/core';
-import { Kysely, PostgresDialect, sql } from 'kysely';
+import { Kysely, PostgresDialect, type QueryExecutorProvider, sql } from 'kysely';
 import { type Migration, type MigrationProvider, Migrator } from 'kysely/migration';
 import pg from 'pg';
 import { asStoreError } from './database.ts';
@@ -30,20 +30,21 @@ export async function migrate(options: { connectionString: string }): Promise<{ 
 
 /** Names of migrations that are still to be applied. Throws `database_too_new` if the database has unknown ones. */
 export async function pendingMigrations(options: { connectionString: string }): Promise<string[]> {
-  return await asOwner(options, async (owner) => {
-    const known = Object.keys(await provider.getMigrations());
-    const { rows } = await sql<{ name: string }>`SELECT name FROM keyferry.migrations`
-      .execute(owner)
-      .catch(() => ({ rows: [] }));
-    const applied = rows.map((row) => row.name);
-    const unknown = applied.filter((name) => !known.includes(name));
-    if (unknown.length > 0)
-      throw new KeyferryError(
-        'database_too_new',
-        `The database has migrations this version lacks: ${unknown.join(', ')}.`,
-      );
-    return known.filter((name) => !applied.includes(name));
-  });
+  return await asOwner(options, (owner) => unappliedMigrations(owner));
+}
+
+/** The same on a connection that is there. A database without any of our tables makes it throw `database_outdated`. */
+export async function unappliedMigrations(db: QueryExecutorProvider): Promise<string[]> {
+  const known = Object.keys(await provider.getMigrations());
+  const { rows } = await sql<{ name: string }>`SELECT name FROM keyferry.migrations`.execute(db);
+  const applied = rows.map((row) => row.name);
+  const unknown = applied.filter((name) => !known.includes(name));
+  if (unknown.length > 0)
+    throw new KeyferryError(
+      'database_too_new',
+      `The database has migrations this version lacks: ${unknown.join(', ')}.`,
+    );
+  return known.filter((name) => !applied.includes(name));
 }
 
 function migratorOf(db: Kysely<unknown>): Migrator {

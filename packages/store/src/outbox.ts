@@ -33,6 +33,8 @@ export async function appendEvents(tx: Tx, backendId: string, events: readonly N
     .where('id', '=', backendId)
     .returning(['event_seq', 'tenant_id'])
     .executeTakeFirstOrThrow();
+  // One writer of a tenant's events at a time, until it commits: a reader that goes on from a position misses none.
+  await sql`SELECT pg_advisory_xact_lock(hashtextextended(${`events:${tenant_id}`}, 0))`.execute(tx);
   const rows = events.map((event, index) => ({
     tenant_id,
     backend_id: backendId,

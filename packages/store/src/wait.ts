@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { KeyferryError } from '@keyferry/core';
 import { sql } from 'kysely';
 import { asStoreError, type Store } from './database.ts';
+import { unappliedMigrations } from './migrate.ts';
 
 const pauseMs = 500;
 
@@ -14,7 +15,7 @@ export async function waitForDatabase(store: Store, deadlineMs: number): Promise
   for (;;) {
     try {
       await checkRole(store);
-      await sql`SELECT FROM backends LIMIT 0`.execute(store.global);
+      await checkSchema(store);
       return;
     } catch (error) {
       const known = asStoreError(error);
@@ -23,6 +24,12 @@ export async function waitForDatabase(store: Store, deadlineMs: number): Promise
       await pause(pauseMs);
     }
   }
+}
+
+async function checkSchema(store: Store): Promise<void> {
+  const pending = await unappliedMigrations(store.global);
+  if (pending.length > 0)
+    throw new KeyferryError('database_outdated', `The database lacks these migrations: ${pending.join(', ')}.`);
 }
 
 async function checkRole(store: Store): Promise<void> {

@@ -11,9 +11,6 @@ import { cyclesOf } from './cycles.ts';
 import { byIdOrName } from './parameters.ts';
 
 const tags = ['backends'];
-/** At most one hold of a backend is open, and a tenant has far fewer backends. */
-const mostOpenHolds = 10_000;
-
 /** What can be asked of one backend. */
 export function backendActionRoutes(app: Api, options: ApiOptions): void {
   const { store } = options;
@@ -34,13 +31,13 @@ export function backendActionRoutes(app: Api, options: ApiOptions): void {
         const newest = (state: 'completed' | 'failed') => listCycles(tx, { backendId: backend.id, state, limit: 1 });
         const [lastCompleted] = await newest('completed');
         const [lastFailed] = await newest('failed');
-        const holds = await listHolds(tx, { limit: mostOpenHolds });
+        const [openHold] = await listHolds(tx, { backendId: backend.id, limit: 1 });
         return showStatus({
           backend,
           keys: await countKeys(tx, backend.id),
           lastCompleted,
           lastFailed,
-          openHold: holds.find((hold) => hold.backend_id === backend.id),
+          openHold,
         });
       }),
   );

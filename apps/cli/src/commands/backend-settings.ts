@@ -82,7 +82,10 @@ function impliedMethod({ token, roleId, role }: BackendOptions): string | undefi
 function mappingRule(text: string): { from: string; to: string } {
   const [from, to, ...rest] = text.split('=');
   if (!from || !to || rest.length > 0)
-    throw new KeyferryError('usage_invalid', `--map "${text}" is not <local>=<remote>; use --config for names with "=".`);
+    throw new KeyferryError(
+      'usage_invalid',
+      `--map "${text}" is not <local>=<remote>; use --config for names with "=".`,
+    );
   return { from, to };
 }
 
@@ -103,7 +106,10 @@ async function readText(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8');
   } catch (error) {
-    throw new KeyferryError('usage_invalid', `The file ${file} can't be read (${(error as NodeJS.ErrnoException).code}).`);
+    throw new KeyferryError(
+      'usage_invalid',
+      `The file ${file} can't be read (${(error as NodeJS.ErrnoException).code}).`,
+    );
   }
 }
 

@@ -3,24 +3,25 @@ import { KeyferryError } from '@keyferry/core';
 import type { Command } from 'commander';
 import { route } from '../api/route.ts';
 import { backendFacts, backendTable } from '../backends/describe.ts';
-import { addCommand, type Host } from '../command.ts';
+import { addCommand, addGroup, type Host } from '../command.ts';
 import { confirm } from '../confirm.ts';
-import { duration, plural } from '../output/format.ts';
+import { plural } from '../output/format.ts';
+import { printable } from '../output/printable.ts';
 import { addBackendOptions, type BackendOptions } from './backend-options.ts';
 import { backendSettings } from './backend-settings.ts';
 
 const backends = '/federation/backends';
 
 export function backendCommands(program: Command, host: Host): void {
-  const group = program.command('backend').description('register vaults, and see how they are doing');
+  const group = addGroup(program, 'backend', 'register vaults, and see how they are doing');
 
   addCommand<BackendOptions>(group, host, {
     usage: 'add <name>',
     summary: 'register a vault; its first cycle is due at once',
     example: 'backend add team --address https://vault.example.com:8200 --token env.VAULT_TOKEN',
-    options: (command) => addBackendOptions(command).option('--kind <kind>', 'kind of vault', 'hashicorp'),
+    options: (command) => addBackendOptions(command).option('--kind <kind>', 'kind of vault (default: hashicorp)'),
     async run({ options, args: [name = ''], output, api }) {
-      const settings = { name, ...(await backendSettings(output.io, options)) };
+      const settings = { kind: 'hashicorp', ...(await backendSettings(output.io, options)), name };
       const added = await api().post<BackendAnswer>(backends, settings);
       output.answer(added, () => backendFacts(output, added));
       output.note(`\nNext: \`keyferry backend test ${added.name}\`, or \`keyferry sync ${added.name} --wait\`.`);
@@ -36,7 +37,9 @@ export function backendCommands(program: Command, host: Host): void {
       const known = await Promise.all(
         items.map(async (backend) => ({ ...backend, status: await statusOf(api(), backend.id) })),
       );
-      output.answer({ items: known }, () => (known.length > 0 ? backendTable(output, known) : 'There is no backend yet.'));
+      output.answer({ items: known }, () =>
+        known.length > 0 ? backendTable(output, known) : 'There is no backend yet.',
+      );
     },
   });
 
@@ -59,8 +62,7 @@ export function backendCommands(program: Command, host: Host): void {
     async run({ options, args: [name = ''], output, api }) {
       const change = await backendSettings(output.io, options);
       if (options.rename !== undefined) change.name = options.rename;
-      if (Object.keys(change).length === 0)
-        throw new KeyferryError('usage_invalid', 'Nothing to change was named.');
+      if (Object.keys(change).length === 0) throw new KeyferryError('usage_invalid', 'Nothing to change was named.');
       const changed = await api().patch<BackendAnswer>(route`/federation/backends/${name}`, change);
       output.answer(changed, () => backendFacts(output, changed));
     },
@@ -73,9 +75,9 @@ export function backendCommands(program: Command, host: Host): void {
     async run({ args: [name = ''], output, api }) {
       const test = await api().post<BackendTest>(route`/federation/backends/${name}/test`);
       output.answer(test, () => {
-        const server = test.server ?? 'The vault';
+        const server = `The vault${test.server ? ` (${printable(test.server)})` : ''}`;
         const mount = test.container === 'present' ? 'the mount is there' : 'whether the mount is there can’t be told';
-        return `${server} answered in ${duration(test.latency_ms)}; ${mount}.`;
+        return `${server} answered in ${Math.round(test.latency_ms)} ms; ${mount}.`;
       });
     },
   });
@@ -89,7 +91,11 @@ export function backendCommands(program: Command, host: Host): void {
         .option('--archive-keys', 'archive its keys; without it, a backend that has some is not removed')
         .option('-y, --yes', 'don’t ask'),
     async run({ options, args: [name = ''], output, api }) {
-      await confirm(output, options.yes, `Remove the backend "${name}"${options.archiveKeys ? ' and archive its keys' : ''}?`);
+      await confirm(
+        output,
+        options.yes,
+        `Remove the backend "${name}"${options.archiveKeys ? ' and archive its keys' : ''}?`,
+      );
       const removed = await api().delete<BackendRemoved>(route`/federation/backends/${name}`, {
         archive_keys: options.archiveKeys === true,
       });

@@ -3,7 +3,7 @@ import { cycleStates } from '@keyferry/contracts';
 import { type Command, Option } from 'commander';
 import { readPages } from '../api/pages.ts';
 import { route } from '../api/route.ts';
-import { addCommand, count, type Host } from '../command.ts';
+import { addCommand, addGroup, count, type Host } from '../command.ts';
 import { cycleFacts, issueTable } from '../cycles/describe.ts';
 import { countsText, duration, relative } from '../output/format.ts';
 import { table } from '../output/table.ts';
@@ -17,7 +17,7 @@ interface ListOptions {
 }
 
 export function cyclesCommands(program: Command, host: Host): void {
-  const group = program.command('cycles').description('see what the runs of the pipeline did');
+  const group = addGroup(program, 'cycles', 'see what the runs of the pipeline did');
 
   addCommand<ListOptions>(group, host, {
     usage: 'list',

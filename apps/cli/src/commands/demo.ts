@@ -1,6 +1,6 @@
 import { KeyferryError } from '@keyferry/core';
 import type { Command } from 'commander';
-import { addCommand, type Host } from '../command.ts';
+import { addCommand, addGroup, type Host } from '../command.ts';
 import { type DemoVault, homeOf, readHomeFile } from '../home.ts';
 import type { Output } from '../output/output.ts';
 
@@ -8,7 +8,7 @@ const aPath = 'bifrost/openai/staging';
 
 /** Changes in the demo vault, as its owner would make them there. Keyferry sees them in its next cycle. */
 export function demoCommands(program: Command, host: Host): void {
-  const group = program.command('demo').description('change secrets in the demo vault of `keyferry up`');
+  const group = addGroup(program, 'demo', 'change secrets in the demo vault of `keyferry up`');
 
   addCommand(group, host, {
     usage: 'list',

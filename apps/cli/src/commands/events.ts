@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
-import { addCommand, type Host } from '../command.ts';
+import { addCommand, addGroup, type Host } from '../command.ts';
 import { eventLine } from '../events/event-line.ts';
 import { followEvents, newestPosition } from '../events/follow-events.ts';
 import { endOnSignals } from '../signals.ts';
 
 export function eventsCommands(program: Command, host: Host): void {
-  const group = program.command('events').description('see what happens');
+  const group = addGroup(program, 'events', 'see what happens');
 
   addCommand<{ all?: boolean }>(group, host, {
     usage: 'tail',

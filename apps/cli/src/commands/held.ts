@@ -2,7 +2,7 @@ import type { HoldApproved, HoldDetail, HoldList } from '@keyferry/contracts';
 import { holdStates } from '@keyferry/contracts';
 import { type Command, Option } from 'commander';
 import { route } from '../api/route.ts';
-import { addCommand, count, type Host } from '../command.ts';
+import { addCommand, addGroup, count, type Host } from '../command.ts';
 import { confirm } from '../confirm.ts';
 import { relative } from '../output/format.ts';
 import { printable } from '../output/printable.ts';
@@ -12,7 +12,7 @@ import { table } from '../output/table.ts';
 const mostNamed = 10;
 
 export function heldCommands(program: Command, host: Host): void {
-  const group = program.command('held').description('decide on keys that were not removed because they are so many');
+  const group = addGroup(program, 'held', 'decide on keys that were not removed because they are so many');
 
   addCommand<{ state: string; limit: number }>(group, host, {
     usage: 'list',

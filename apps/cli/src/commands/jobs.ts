@@ -3,12 +3,12 @@ import { KeyferryError } from '@keyferry/core';
 import type { Command } from 'commander';
 import type { ApiClient } from '../api/client.ts';
 import { route } from '../api/route.ts';
-import { addCommand, count, type Host } from '../command.ts';
+import { addCommand, addGroup, count, type Host } from '../command.ts';
 import { relative } from '../output/format.ts';
 import { table } from '../output/table.ts';
 
 export function jobsCommands(program: Command, host: Host): void {
-  const group = program.command('jobs').description('see failed work and try it again');
+  const group = addGroup(program, 'jobs', 'see failed work and try it again');
 
   addCommand<{ backend?: string; limit: number }>(group, host, {
     usage: 'failed',

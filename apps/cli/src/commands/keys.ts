@@ -3,7 +3,7 @@ import { keyStates } from '@keyferry/core';
 import { type Command, Option } from 'commander';
 import { readPages } from '../api/pages.ts';
 import { route } from '../api/route.ts';
-import { addCommand, count, type Host } from '../command.ts';
+import { addCommand, addGroup, count, type Host } from '../command.ts';
 import { keyTable } from '../keys/describe.ts';
 import { facts } from '../output/table.ts';
 
@@ -15,7 +15,7 @@ interface ListOptions {
 }
 
 export function keysCommands(program: Command, host: Host): void {
-  const group = program.command('keys').description('see what is known of keys; their values are never shown');
+  const group = addGroup(program, 'keys', 'see what is known of keys; their values are never shown');
 
   addCommand<ListOptions>(group, host, {
     usage: 'list',

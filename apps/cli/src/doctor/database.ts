@@ -1,5 +1,5 @@
-import { plural } from '../output/format.ts';
 import type { Home, Running } from '../home.ts';
+import { plural } from '../output/format.ts';
 import {
   checkMasterKey,
   type DatabasePlace,
@@ -11,11 +11,7 @@ import { masterKeySource } from '../services/master-key-source.ts';
 import { type Finding, look } from './finding.ts';
 
 /** The database, its schema, and the master key that its contents are encrypted with. */
-export async function examineDatabase(
-  env: NodeJS.ProcessEnv,
-  home: Home,
-  running: Running | null,
-): Promise<Finding[]> {
+export async function examineDatabase(env: NodeJS.ProcessEnv, home: Home, running: Running | null): Promise<Finding[]> {
   const url = env.DATABASE_URL || running?.database_url;
   if (!url) {
     const message = 'DATABASE_URL is not set, and no `keyferry up` runs in this folder.';
@@ -52,6 +48,7 @@ async function examineSchema(owner: DatabasePlace): Promise<Finding> {
 async function examineMasterKey(env: NodeJS.ProcessEnv, home: Home, place: DatabasePlace): Promise<Finding> {
   const name = 'master key';
   const state = await withStore(place, (store) => checkMasterKey(store, masterKeySource(env, home)));
-  const message = state === 'fits' ? 'It is the one of this database' : 'The database has none yet; the first start makes it';
+  const message =
+    state === 'fits' ? 'It is the one of this database' : 'The database has none yet; the first start makes it';
   return { name, result: 'ok', message };
 }

@@ -10,6 +10,8 @@ import {
 } from '@keyferry/store';
 import { addressOf } from './address.ts';
 
+export const databaseProtocols = ['postgres:', 'postgresql:'];
+
 const deadlineMs = 10_000;
 
 /** A database to look at, and the variable that named it. */
@@ -56,7 +58,7 @@ export async function checkMasterKey(store: Store, source: MasterKeySource): Pro
 
 /** Runs something against a database; what the server or the driver refuses becomes a sentence that names the server. */
 async function explained<T>({ url, variable }: DatabasePlace, work: () => Promise<T>): Promise<T> {
-  const server = `Postgres at ${addressOf(url, variable, ['postgres:', 'postgresql:'])}`;
+  const server = `Postgres at ${addressOf(url, variable, databaseProtocols)}`;
   try {
     return await work();
   } catch (error) {

@@ -2,6 +2,8 @@ import { KeyferryError } from '@keyferry/core';
 import { Redis } from 'ioredis';
 import { addressOf } from './address.ts';
 
+export const redisProtocols = ['redis:', 'rediss:'];
+
 const deadlineMs = 5_000;
 
 export interface RedisFacts {
@@ -15,7 +17,7 @@ export interface RedisFacts {
 
 /** Asks a Redis or Valkey once. Throws `redis_unavailable`, or `config_invalid` if the URL is none. */
 export async function probeRedis(url: string): Promise<RedisFacts> {
-  const server = `Redis at ${addressOf(url, 'REDIS_URL', ['redis:', 'rediss:'])}`;
+  const server = `Redis at ${addressOf(url, 'REDIS_URL', redisProtocols)}`;
   const redis = new Redis(url, {
     lazyConnect: true,
     retryStrategy: () => null,

@@ -6,11 +6,11 @@ import type { Home, Running } from '../home.ts';
 import { plural } from '../output/format.ts';
 import { withStore } from '../services/database.ts';
 import { masterKeySource } from '../services/master-key-source.ts';
-import { demoTokenVariable, vaultTokenVariable } from './backend.ts';
 import { lockFolder } from './lock.ts';
 import { startProcesses } from './processes.ts';
 import { prepareDatabase, type Servers, startServers } from './servers.ts';
 import type { UpSettings } from './settings.ts';
+import { demoTokenVariable, vaultTokenVariable } from './wanted-backend.ts';
 
 export interface House {
   api: ApiClient;

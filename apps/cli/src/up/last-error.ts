@@ -20,7 +20,8 @@ export function lastError(name: string, logFile: string, child: ChildProcess): K
   );
 }
 
-const isKnown = (code: string | undefined): code is ErrorCode => code !== undefined && Object.hasOwn(errorCatalogue, code);
+const isKnown = (code: string | undefined): code is ErrorCode =>
+  code !== undefined && Object.hasOwn(errorCatalogue, code);
 
 /** A process that Node could not even run prints plain text: then its last line that speaks of an error. */
 function lastErrorLine(log: string): LogLine | undefined {

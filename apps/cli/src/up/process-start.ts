@@ -11,7 +11,9 @@ export function startOf(pid: number): string | null {
 function startOnLinux(pid: number): string | null {
   try {
     // The name before it stands in parentheses and may hold anything; the start is the 22nd field of all.
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /s, '').split(' ');
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /s, '')
+      .split(' ');
     // A process that has ended, and whose parent hasn't noticed, runs nothing.
     return fields[0] === 'Z' ? null : (fields[19] ?? null);
   } catch {

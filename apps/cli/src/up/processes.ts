@@ -29,7 +29,8 @@ export async function startProcesses(
     scheduler: await choosePort(loopback, usualPorts.scheduler),
     worker: await choosePort(loopback, usualPorts.worker),
   };
-  if (!asked && ports.api !== usualPorts.api) note(`The port ${usualPorts.api} is taken: the API listens on ${ports.api}.`);
+  if (!asked && ports.api !== usualPorts.api)
+    note(`The port ${usualPorts.api} is taken: the API listens on ${ports.api}.`);
 
   const health = (port: number) => ({ KEYFERRY_HEALTH_HOST: loopback, KEYFERRY_HEALTH_PORT: String(port) });
   const starting = await Promise.allSettled([

@@ -30,19 +30,19 @@ export async function startServers(
   ]);
   for (const started of [postgres, redis, vault])
     if (started.status === 'fulfilled' && started.value) cleanup.defer(started.value.stop);
-  const database = settings.database ?? { url: valueOf<PostgresServer>(postgres).url, variable: 'DATABASE_URL' };
-  const redisUrl = settings.redisUrl ?? valueOf<RedisServer>(redis).url;
-  const demoVault = settings.vault ? null : valueOf<SpawnedEmulator>(vault);
+  const database = settings.database ?? { url: startedOf<PostgresServer>(postgres).url, variable: 'DATABASE_URL' };
+  const redisUrl = settings.redisUrl ?? startedOf<RedisServer>(redis).url;
+  const demoVault = settings.vault ? null : startedOf<SpawnedEmulator>(vault);
 
   if (postgres.status === 'fulfilled' && postgres.value?.note) note(postgres.value.note);
   const { server } = await probeRedis(redisUrl);
   const place = (given: string | undefined) => (given ? 'given' : 'embedded');
-  const vaultText = demoVault ? `demo vault at ${demoVault.url}` : `vault at ${settings.vault?.address}`;
+  const vaultText = demoVault ? `demo vault at ${demoVault.url}` : 'the vault of VAULT_ADDR';
   note(`Postgres (${place(settings.database?.url)}), ${server} (${place(settings.redisUrl)}), ${vaultText}`);
   return { database, databaseOwner: settings.databaseOwner ?? database, redisUrl, demoVault };
 }
 
-function valueOf<T>(result: PromiseSettledResult<T | null>): T {
+function startedOf<T>(result: PromiseSettledResult<T | null>): T {
   if (result.status === 'rejected') throw result.reason;
   return result.value as T;
 }

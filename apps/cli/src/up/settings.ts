@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { KeyferryError } from '@keyferry/core';
-import { type DatabasePlace, ownersDatabase } from '../services/database.ts';
+import { addressOf } from '../services/address.ts';
+import { type DatabasePlace, databaseProtocols, ownersDatabase } from '../services/database.ts';
+import { redisProtocols } from '../services/redis.ts';
 
 export interface UpOptions {
   once?: boolean;
@@ -33,6 +35,8 @@ export interface UpSettings {
 
 /** What the environment and the options say. Throws `config_invalid` with the name of the variable. */
 export function readUpSettings(env: NodeJS.ProcessEnv, options: UpOptions): UpSettings {
+  if (env.DATABASE_URL) addressOf(env.DATABASE_URL, 'DATABASE_URL', databaseProtocols);
+  if (env.REDIS_URL) addressOf(env.REDIS_URL, 'REDIS_URL', redisProtocols);
   const database = env.DATABASE_URL ? { url: env.DATABASE_URL, variable: 'DATABASE_URL' } : undefined;
   return {
     database,
@@ -48,10 +52,14 @@ function readVault(env: NodeJS.ProcessEnv, options: UpOptions): GivenVault | und
   const { VAULT_ADDR: address, VAULT_TOKEN: token } = env;
   if (!address && !token) {
     if (!options.mount && !options.allowHttp && !env.KEYFERRY_SYNC_PATHS) return undefined;
-    throw invalid('--mount, --allow-http and KEYFERRY_SYNC_PATHS are for a vault that VAULT_ADDR and VAULT_TOKEN name.');
+    throw invalid(
+      '--mount, --allow-http and KEYFERRY_SYNC_PATHS are for a vault that VAULT_ADDR and VAULT_TOKEN name.',
+    );
   }
   if (!address) throw invalid('VAULT_TOKEN is set, but VAULT_ADDR is not: set both, or neither for the demo vault.');
   if (!token) throw invalid('VAULT_ADDR is set, but VAULT_TOKEN is not: set both, or neither for the demo vault.');
+  if (/^http:/.test(address) && !options.allowHttp && !isLoopback(address))
+    throw invalid('VAULT_ADDR is not encrypted: use https, or --allow-http in a network that you trust.');
   return {
     address,
     namespace: env.VAULT_NAMESPACE || undefined,
@@ -60,6 +68,10 @@ function readVault(env: NodeJS.ProcessEnv, options: UpOptions): GivenVault | und
     allowHttp: options.allowHttp === true,
     syncPaths: env.KEYFERRY_SYNC_PATHS ? readSyncPaths(env.KEYFERRY_SYNC_PATHS) : undefined,
   };
+}
+
+function isLoopback(address: string): boolean {
+  return URL.canParse(address) && /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(new URL(address).hostname);
 }
 
 function readCertificate(file: string): string {

@@ -24,16 +24,18 @@ export async function up(options: UpOptions, output: Output, env: NodeJS.Process
   await using cleanup = new AsyncDisposableStack();
   try {
     const house = await openHouse({ settings, home, env, note, signal }, cleanup);
-    const unlessStopped = <T>(work: Promise<T>) => Promise.race([work, house.died, aborted(signal)]);
+    const { backend, cycle } = await Promise.race([
+      runFirstCycle(house, settings.vault, output, signal),
+      house.died,
+      aborted(signal),
+    ]);
     const position = await newestPosition(house.api);
-    const { backend, cycle } = await unlessStopped(runFirstCycle(house, settings.vault, output, signal));
     await showReport(house.api, output, { backend, cycle });
     if (options.once) return cycle.state === 'completed' ? exitCodes.ok : exitCodes.failed;
 
     showNextSteps(output, house.api, home, settings.vault === undefined);
     const show = (event: FederationEvent) => output.answer(event, () => eventLine(event));
-    const following = followEvents(house.api, position, show, signal, note);
-    await Promise.race([following, house.died]);
+    await Promise.race([followEvents(house.api, position, show, signal, note), house.died]);
     return exitCodes.ok;
   } catch (error) {
     if (signal.aborted) return exitCodes.interrupted;
