@@ -1,4 +1,5 @@
 import { addsUp, type CycleCounts } from '@keyferry/core';
+import { startVaultEmulator } from '@keyferry/emulators';
 import pg from 'pg';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { openSite, type Site } from '../support/site.ts';
@@ -228,4 +229,27 @@ test('two schedulers and three workers with 50 backends: each due cycle ran exac
   expect(await site.keyCount()).toBe(count * 20);
   const created = (await site.events('keys.created')).flatMap((event) => event.data.paths);
   expect(created).toHaveLength(count * 20);
+});
+
+test('a vault that hangs keeps no other backend waiting', { timeout: patience }, async () => {
+  const stuck = await startVaultEmulator();
+  stuck.mounts.enable('secret', { type: 'kv', version: 2 });
+  stuck.faults.inject({ effect: { kind: 'hang' } });
+  try {
+    for (let index = 0; index < 12; index++)
+      await site.addBackend({
+        config: { address: stuck.url, mount: 'secret' },
+        path_mapping: [{ from: `stuck${index}/**`, to: 'bifrost/**' }],
+      });
+    await site.start('scheduler');
+    await site.start('worker');
+    await vi.waitUntil(() => stuck.requests.total >= 12, { timeout: 20_000 });
+    seed(20);
+    for (let index = 0; index < 5; index++)
+      await site.addBackend({ path_mapping: [{ from: `b${index}/**`, to: 'bifrost/**' }] });
+    await vi.waitUntil(async () => (await site.events('federation.sync.completed')).length === 5, { timeout: 10_000 });
+    expect((await site.cycles()).filter((cycle) => cycle.state === 'open')).toHaveLength(12);
+  } finally {
+    await stuck.close();
+  }
 });

@@ -15,10 +15,11 @@ export interface WorkerEnvironment {
 }
 
 /**
- * Shards wait for their vault most of the time, so several run at once; the connection bounds the calls of all of them
- * together. A stage set to 0 is left to other pools.
+ * Jobs wait for their vault most of the time, and one whose vault hangs waits long: many run at once, so that it keeps no
+ * other backend waiting. What a backend's jobs ask for at a time is bounded by its connection. A stage set to 0 is left to
+ * other pools.
  */
-const defaultConcurrency: Record<Stage, number> = { discover: 4, validate: 2, sync: 4, deprecate: 2, notify: 2 };
+const defaultConcurrency: Record<Stage, number> = { discover: 32, validate: 4, sync: 16, deprecate: 16, notify: 4 };
 
 export function readEnvironment(env: NodeJS.ProcessEnv): WorkerEnvironment {
   return {

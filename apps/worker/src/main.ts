@@ -38,7 +38,16 @@ await runProcess(log, async () => {
     environment: process.env,
   });
 
-  const services = { store, queues, keyring, connections, registry: builtInVaults, log, now, firstRetryMs: environment.firstRetryMs };
+  const services = {
+    store,
+    queues,
+    keyring,
+    connections,
+    registry: builtInVaults,
+    log,
+    now,
+    firstRetryMs: environment.firstRetryMs,
+  };
   const workers = startWorkers({
     redis: consumer,
     prefix: environment.queuePrefix,

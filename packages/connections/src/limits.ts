@@ -17,8 +17,8 @@ export interface ConnectionLimits {
 
 export const defaultLimits: ConnectionLimits = {
   parallelism: 32,
-  deadlineMs: 30_000,
-  attempts: 4,
+  deadlineMs: 15_000,
+  attempts: 3,
   retryBaseMs: 250,
   retryMaxMs: 5_000,
   retryAfterCapMs: 30_000,

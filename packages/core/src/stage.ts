@@ -5,5 +5,8 @@ export type Stage = (typeof stages)[number];
 /** Most refs in one shard. */
 export const shardSize = 500;
 
+/** How many shards of a cycle are in the queue at a time, so that one large or slow backend leaves room for the others. */
+export const shardsAtATime = 4;
+
 export const cycleTriggers = ['schedule', 'hand', 'push', 'replay'] as const;
 export type CycleTrigger = (typeof cycleTriggers)[number];

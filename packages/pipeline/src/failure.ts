@@ -16,7 +16,7 @@ import type { Claim } from './pipeline.ts';
 import type { Services } from './services.ts';
 
 interface Aftermath {
-  dispatch: Dispatch | null;
+  dispatch: Dispatch[];
   closed: ClosedCycle | null;
 }
 
@@ -44,12 +44,12 @@ export async function handleFailure(
       return delay === null ? await giveUp(tx, claim, error, calls, now) : await tryAgain(tx, claim, calls, now);
     })
     .catch((failure: unknown): Aftermath => {
-      if (failure instanceof Overtaken) return { dispatch: null, closed: null };
+      if (failure instanceof Overtaken) return { dispatch: [], closed: null };
       throw failure;
     });
   if (aftermath.closed) logCycle(services.log, backend, aftermath.closed);
   // If Redis is away, reconciling enqueues it.
-  if (aftermath.dispatch) await services.queues.enqueue([aftermath.dispatch], delay ?? 0).catch(() => {});
+  await services.queues.enqueue(aftermath.dispatch, delay ?? 0).catch(() => {});
 }
 
 /** What is no failure of the vault is a fault of ours or of the services below, which may pass. */
@@ -59,10 +59,10 @@ function delayAfter(error: unknown, attempts: number, firstMs: number | undefine
 }
 
 async function tryAgain(tx: Tx, { cycle, shard }: Claim, calls: Record<string, number>, now: Date): Promise<Aftermath> {
-  if (shard) return { dispatch: await redispatchShard(tx, shard, now), closed: null };
+  if (shard) return { dispatch: [await redispatchShard(tx, shard, now)], closed: null };
   const dispatch = await redispatchStage(tx, cycle, now);
   await addToCycle(tx, cycle.id, {}, calls);
-  return { dispatch, closed: null };
+  return { dispatch: [dispatch], closed: null };
 }
 
 async function giveUp(
@@ -74,7 +74,7 @@ async function giveUp(
 ): Promise<Aftermath> {
   if (!shard) {
     await addToCycle(tx, cycle.id, {}, calls);
-    return { dispatch: null, closed: await failCycle(tx, cycle, error, now) };
+    return { dispatch: [], closed: await failCycle(tx, cycle, error, now) };
   }
   return { dispatch: await settleShard(tx, shard, { failed: true, counts: {}, calls, now }), closed: null };
 }

@@ -242,6 +242,7 @@ CREATE INDEX cycles_of_tenant ON keyferry.cycles (tenant_id, opened_at DESC, id 
 CREATE INDEX cycles_closed ON keyferry.cycles (closed_at) WHERE state <> 'open';
 
 -- Refs of a cycle that still need work, at most 500: [remote path, local path or null] each. What is done leaves the row.
+-- A few of a cycle's shards are released to the queue at a time, so that a large backend doesn't fill it.
 CREATE TABLE keyferry.shards (
   cycle_id      uuid NOT NULL,
   number        integer NOT NULL,
@@ -249,7 +250,8 @@ CREATE TABLE keyferry.shards (
   refs          jsonb NOT NULL,
   state         text NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'done', 'failed')),
   epoch         bigint NOT NULL DEFAULT 0,
-  dispatch      integer NOT NULL DEFAULT 1,
+  released      boolean NOT NULL DEFAULT false,
+  dispatch      integer NOT NULL DEFAULT 0,
   dispatched_at timestamptz NOT NULL,
   attempts      integer NOT NULL DEFAULT 0,
   counts        jsonb NOT NULL DEFAULT '{}',

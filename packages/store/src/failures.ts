@@ -1,10 +1,11 @@
-import { describeError, KeyferryError, type Stage } from '@keyferry/core';
+import { describeError, KeyferryError, type Stage, shardsAtATime } from '@keyferry/core';
 import { type Selectable, sql } from 'kysely';
 import { addCounts } from './counts.ts';
 import type { Cycle, Dispatch } from './cycles.ts';
 import type { Tx } from './database.ts';
 import { printable } from './printable.ts';
 import type { Database } from './schema.ts';
+import { releaseShards } from './shards.ts';
 
 export type Failure = Selectable<Database['failures']>;
 
@@ -101,10 +102,14 @@ export async function markReplayed(tx: Tx, backendId: string): Promise<number> {
  */
 export async function resumeCycle(tx: Tx, cycle: Cycle, now: Date): Promise<Dispatch[] | null> {
   if (cycle.state !== 'failed' || !cycle.listing_complete) return null;
-  const { rows } = await sql<{ number: number; dispatch: number }>`
-    UPDATE shards SET state = 'pending', attempts = 0, dispatch = dispatch + 1, dispatched_at = ${now}
-    WHERE cycle_id = ${cycle.id} AND state IN ('failed', 'pending') RETURNING number, dispatch`.execute(tx);
-  if (rows.length === 0) return null;
+  const reopened = await tx
+    .updateTable('shards')
+    .set({ state: 'pending', attempts: 0, released: false })
+    .where('cycle_id', '=', cycle.id)
+    .where('state', 'in', ['failed', 'pending'])
+    .executeTakeFirst();
+  const shards = Number(reopened.numUpdatedRows);
+  if (shards === 0) return null;
   const unsettled = await forgetUnsettled(tx, cycle.id);
   await tx
     .updateTable('cycles')
@@ -113,7 +118,7 @@ export async function resumeCycle(tx: Tx, cycle: Cycle, now: Date): Promise<Disp
       stage: 'sync',
       counts: addCounts(sql.ref('counts'), { failed: -unsettled }),
       attempts: 0,
-      shards_left: rows.length,
+      shards_left: shards,
       dispatch: sql`dispatch + 1`,
       dispatched_at: now,
       error_class: null,
@@ -123,13 +128,7 @@ export async function resumeCycle(tx: Tx, cycle: Cycle, now: Date): Promise<Disp
     })
     .where('id', '=', cycle.id)
     .execute();
-  return rows.map(({ number, dispatch }) => ({
-    tenant_id: cycle.tenant_id,
-    cycle_id: cycle.id,
-    stage: 'sync',
-    shard: number,
-    dispatch,
-  }));
+  return await releaseShards(tx, cycle.id, shardsAtATime, now);
 }
 
 /** Takes back what closing the cycle reported of refs that are tried again now. Returns how many they are. */

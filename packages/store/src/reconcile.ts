@@ -20,7 +20,8 @@ export async function expectedJobs(tx: Tx, before: Date): Promise<ExpectedJob[]>
     UNION ALL
     SELECT s.tenant_id, s.cycle_id, 'sync', s.number, s.dispatch, s.attempts
     FROM shards s JOIN cycles c ON c.id = s.cycle_id
-    WHERE c.state = 'open' AND c.stage = 'sync' AND s.state = 'pending' AND s.dispatched_at < ${before}`.execute(tx);
+    WHERE c.state = 'open' AND c.stage = 'sync' AND s.state = 'pending' AND s.released
+      AND s.dispatched_at < ${before}`.execute(tx);
   return rows;
 }
 

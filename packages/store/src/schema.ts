@@ -68,6 +68,7 @@ export interface Database {
     refs: Json<ShardRef[]>;
     state: Generated<'pending' | 'done' | 'failed'>;
     epoch: Generated<number>;
+    released: Generated<boolean>;
     dispatch: Generated<number>;
     dispatched_at: Timestamp;
     attempts: Generated<number>;

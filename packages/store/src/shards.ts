@@ -98,15 +98,25 @@ export async function setMappedRefs(
     .execute();
 }
 
-export async function pendingShards(tx: Tx, cycleId: string): Promise<Dispatch[]> {
-  const rows = await tx
+export async function countPendingShards(tx: Tx, cycleId: string): Promise<number> {
+  const { count } = await tx
     .selectFrom('shards')
-    .select(['tenant_id', 'cycle_id', 'number', 'dispatch'])
+    .select((eb) => eb.fn.countAll<number>().as('count'))
     .where('cycle_id', '=', cycleId)
     .where('state', '=', 'pending')
-    .orderBy('number')
-    .execute();
-  return rows.map(({ number, ...row }) => ({ ...row, stage: 'sync', shard: number }));
+    .executeTakeFirstOrThrow();
+  return count;
+}
+
+/** Lets the next shards of a cycle be worked on. Returns their jobs, to be enqueued once this has committed. */
+export async function releaseShards(tx: Tx, cycleId: string, limit: number, now: Date): Promise<Dispatch[]> {
+  const { rows } = await sql<{ tenant_id: string; number: number; dispatch: number }>`
+    UPDATE shards s SET released = true, dispatch = s.dispatch + 1, dispatched_at = ${now}
+    FROM (SELECT number FROM shards WHERE cycle_id = ${cycleId} AND state = 'pending' AND NOT released
+          ORDER BY number LIMIT ${limit} FOR UPDATE SKIP LOCKED) AS next
+    WHERE s.cycle_id = ${cycleId} AND s.number = next.number
+    RETURNING s.tenant_id, s.number, s.dispatch`.execute(tx);
+  return rows.map(({ number, ...row }) => ({ ...row, cycle_id: cycleId, stage: 'sync', shard: number }));
 }
 
 /** Claims a shard for a worker, as `claimStage` claims a stage. The cycle has to be open and in its sync stage. */
@@ -144,7 +154,7 @@ export async function holdShard(tx: Tx, shard: Pick<Shard, 'cycle_id' | 'number'
 /**
  * Writes what is left of a shard and adds what was counted. A shard with nothing left is done and counted off its cycle, as
  * the transaction's last lock: whoever takes the last one moves the cycle on. So is one that failed, which keeps its refs.
- * Returns the job that comes next, or null.
+ * Returns the jobs that come next: another shard of the cycle, or its next stage.
  */
 export async function settleShard(
   tx: Tx,
@@ -154,7 +164,7 @@ export async function settleShard(
     calls: Record<string, number>;
     now: Date;
   },
-): Promise<Dispatch | null> {
+): Promise<Dispatch[]> {
   const failed = 'failed' in input;
   const state = failed ? 'failed' : input.left.length > 0 ? 'pending' : 'done';
   const updated = await tx
@@ -171,11 +181,12 @@ export async function settleShard(
     .where('state', '=', 'pending')
     .executeTakeFirst();
   if (Number(updated.numUpdatedRows) === 0) throw new Overtaken();
-  if (state === 'pending') return null;
-  return await countShardOff(tx, shard.tenant_id, shard.cycle_id, input.now);
+  if (state === 'pending') return [];
+  const released = await releaseShards(tx, shard.cycle_id, 1, input.now);
+  return [...released, ...(await countShardOff(tx, shard.tenant_id, shard.cycle_id, input.now))];
 }
 
-async function countShardOff(tx: Tx, tenantId: string, cycleId: string, now: Date): Promise<Dispatch | null> {
+async function countShardOff(tx: Tx, tenantId: string, cycleId: string, now: Date): Promise<Dispatch[]> {
   const cycle = await tx
     .updateTable('cycles')
     .set({
@@ -191,8 +202,8 @@ async function countShardOff(tx: Tx, tenantId: string, cycleId: string, now: Dat
     .returning(['shards_left', 'stage', 'dispatch'])
     .executeTakeFirst();
   if (!cycle) throw new Overtaken();
-  if (cycle.shards_left > 0) return null;
-  return { tenant_id: tenantId, cycle_id: cycleId, stage: cycle.stage, shard: -1, dispatch: cycle.dispatch };
+  if (cycle.shards_left > 0) return [];
+  return [{ tenant_id: tenantId, cycle_id: cycleId, stage: cycle.stage, shard: -1, dispatch: cycle.dispatch }];
 }
 
 /** Prepares another attempt of a shard, under a new dispatch. Throws `Overtaken`. */

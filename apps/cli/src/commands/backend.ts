@@ -91,12 +91,13 @@ export function backendCommands(program: Command, host: Host): void {
         .option('--archive-keys', 'archive its keys; without it, a backend that has some is not removed')
         .option('-y, --yes', 'don’t ask'),
     async run({ options, args: [name = ''], output, api }) {
+      const client = api();
       await confirm(
         output,
         options.yes,
         `Remove the backend "${name}"${options.archiveKeys ? ' and archive its keys' : ''}?`,
       );
-      const removed = await api().delete<BackendRemoved>(route`/federation/backends/${name}`, {
+      const removed = await client.delete<BackendRemoved>(route`/federation/backends/${name}`, {
         archive_keys: options.archiveKeys === true,
       });
       output.answer(removed, () => `Removed ${removed.name}; ${plural(removed.archived_keys, 'key')} archived.`);

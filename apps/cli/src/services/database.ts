@@ -1,13 +1,5 @@
 import { KeyferryError } from '@keyferry/core';
-import {
-  loadMasterKey,
-  type MasterKeySource,
-  migrate,
-  openStore,
-  pendingMigrations,
-  type Store,
-  waitForDatabase,
-} from '@keyferry/store';
+import { loadMasterKey, type MasterKeySource, migrate, openStore, type Store, waitForDatabase } from '@keyferry/store';
 import { addressOf } from './address.ts';
 
 export const databaseProtocols = ['postgres:', 'postgresql:'];
@@ -26,16 +18,25 @@ export function ownersDatabase(env: NodeJS.ProcessEnv): DatabasePlace | null {
   return env.DATABASE_URL ? { url: env.DATABASE_URL, variable: 'DATABASE_URL' } : null;
 }
 
-/** Applies what is missing, and returns its names. */
+/** Applies what is missing, and returns its names. Throws `config_invalid` if the login isn't the owner's. */
 export async function migrateDatabase(place: DatabasePlace): Promise<string[]> {
-  return await explained(place, async () => (await migrate({ connectionString: place.url })).applied);
+  return await explained(place, async () => {
+    try {
+      return (await migrate({ connectionString: place.url })).applied;
+    } catch (error) {
+      if (stateOf(error) !== '42501') throw error;
+      throw new KeyferryError(
+        'config_invalid',
+        `The user of ${place.variable} may not change the database: set DATABASE_OWNER_URL to its owner's.`,
+      );
+    }
+  });
 }
 
-export async function missingMigrations(place: DatabasePlace): Promise<string[]> {
-  return await explained(place, () => pendingMigrations({ connectionString: place.url }));
-}
-
-/** Looks at a database as the application does: bound by row-level security, with its tables there. */
+/**
+ * Looks at a database as the application does: bound by row-level security. Throws `database_outdated` if it hasn't this
+ * version's schema.
+ */
 export async function withStore<T>(place: DatabasePlace, work: (store: Store) => Promise<T>): Promise<T> {
   return await explained(place, async () => {
     const store = openStore({ connectionString: place.url, applicationName: 'keyferry-cli', maxConnections: 1 });
@@ -66,17 +67,15 @@ async function explained<T>({ url, variable }: DatabasePlace, work: () => Promis
       if (error.code !== 'database_unavailable') throw error;
       throw new KeyferryError('database_unavailable', `${server} did not answer.`);
     }
-    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+    const code = stateOf(error);
     const { username, pathname } = new URL(url);
     if (code.startsWith('28'))
       throw new KeyferryError('database_unavailable', `${server} refused the login "${username}".`);
     if (code === '3D000')
       throw new KeyferryError('database_unavailable', `${server} has no database "${pathname.slice(1)}".`);
-    if (code === '42501')
-      throw new KeyferryError(
-        'config_invalid',
-        `The user "${username}" may not change the database: set DATABASE_OWNER_URL to its owner's.`,
-      );
     throw new KeyferryError('database_unavailable', `${server} can't be used${code && ` (${code})`}.`);
   }
 }
+
+/** The SQLSTATE or the system's code of an error, or an empty text. */
+const stateOf = (error: unknown) => (error instanceof Error && 'code' in error ? String(error.code) : '');

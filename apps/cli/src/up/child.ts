@@ -3,6 +3,7 @@ import { closeSync, existsSync, openSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { KeyferryError } from '@keyferry/core';
+import { nodeFlags } from '@keyferry/telemetry';
 import { lastError } from './last-error.ts';
 
 /** Starting waits for the database and Redis for up to 30 seconds itself. */
@@ -27,7 +28,11 @@ export async function startChild(name: string, logs: string, env: NodeJS.Process
   if (existsSync(logFile)) renameSync(logFile, join(logs, `${name}.previous.log`));
   const log = openSync(logFile, 'a', 0o600);
   const main = fileURLToPath(new URL(`../../../${name}/src/main.ts`, import.meta.url));
-  const child = spawn(process.execPath, [main], { env, detached: true, stdio: ['ignore', log, log, 'ipc'] });
+  const child = spawn(process.execPath, [...nodeFlags, main], {
+    env,
+    detached: true,
+    stdio: ['ignore', log, log, 'ipc'],
+  });
   closeSync(log);
 
   let stopping = false;

@@ -1,7 +1,8 @@
+import { KeyferryError } from '@keyferry/core';
 import { type PostgresServer, type RedisServer, startPostgres, startRedis } from '@keyferry/embedded';
 import type { SpawnedEmulator } from '@keyferry/emulators';
 import type { Home } from '../home.ts';
-import { type DatabasePlace, migrateDatabase, missingMigrations, withStore } from '../services/database.ts';
+import { type DatabasePlace, migrateDatabase, withStore } from '../services/database.ts';
 import { probeRedis } from '../services/redis.ts';
 import { startDemoVault } from './demo-vault.ts';
 import type { UpSettings } from './settings.ts';
@@ -47,18 +48,14 @@ function startedOf<T>(result: PromiseSettledResult<T | null>): T {
   return result.value as T;
 }
 
-/**
- * Brings the database to this version. A login that may not look at migrations is the application's own: then the schema
- * is its owner's business, and is only looked at.
- */
+/** Brings the database to this version where it isn't yet, and returns what was applied. */
 export async function prepareDatabase({ database, databaseOwner }: Servers): Promise<string[]> {
-  const missing = await missingMigrations(databaseOwner);
-  if (missing.length === 0) return [];
   try {
-    return await migrateDatabase(databaseOwner);
+    await withStore(database, async () => {});
+    return [];
   } catch (error) {
-    const usable = await withStore(database, async () => true).catch(() => false);
-    if (usable) return [];
+    if (error instanceof KeyferryError && error.code === 'database_outdated')
+      return await migrateDatabase(databaseOwner);
     throw error;
   }
 }

@@ -35,7 +35,9 @@ export async function up(options: UpOptions, output: Output, env: NodeJS.Process
 
     showNextSteps(output, house.api, home, settings.vault === undefined);
     const show = (event: FederationEvent) => output.answer(event, () => eventLine(event));
-    await Promise.race([followEvents(house.api, position, show, signal, note), house.died]);
+    const died = new AbortController();
+    const following = followEvents(house.api, position, show, AbortSignal.any([signal, died.signal]), note);
+    await Promise.race([following, house.died]).finally(() => died.abort());
     return exitCodes.ok;
   } catch (error) {
     if (signal.aborted) return exitCodes.interrupted;

@@ -41,7 +41,7 @@ const maxRounds = 5;
 /**
  * Load, decide, commit once: keys, versions, events, issues and what is left of the shard, in one transaction. Keys that
  * somebody else wrote between the reading and the writing are looked at again in another round. Takes what is settled out
- * of `left`, and returns the job that comes next, if this was the cycle's last shard.
+ * of `left`, and returns the jobs that come next, if this was the end of the shard.
  */
 export async function commitPart(
   run: StageRun,
@@ -54,7 +54,7 @@ export async function commitPart(
   for (let round = 0; round < maxRounds; round++) {
     const result = await commitRound(run, shard, left, readings, failed);
     for (const remote of result.settled) left.delete(remote);
-    if (result.overtaken.length === 0) return result.next ? [result.next] : [];
+    if (result.overtaken.length === 0) return result.next;
     readings = result.overtaken;
     failed = [];
   }
@@ -66,7 +66,7 @@ export async function commitPart(
 interface RoundResult {
   settled: string[];
   overtaken: Reading[];
-  next: Dispatch | null;
+  next: Dispatch[];
 }
 
 async function commitRound(

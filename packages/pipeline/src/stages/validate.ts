@@ -1,12 +1,13 @@
-import { describePathProblem, type Outcome, pathProblem } from '@keyferry/core';
+import { describePathProblem, type Outcome, pathProblem, shardsAtATime } from '@keyferry/core';
 import {
   addIssues,
+  countPendingShards,
   holdStage,
   type Issue,
   moveStage,
   ownersOf,
-  pendingShards,
   readRefs,
+  releaseShards,
   remoteHash,
   type ShardRef,
   setMappedRefs,
@@ -38,11 +39,12 @@ export const validate: StageHandler = async (run) => {
     });
   }
   return await services.store.inTenant(cycle.tenant_id, async (tx) => {
-    const jobs = await pendingShards(tx, cycle.id);
-    const next = jobs.length > 0 ? 'sync' : 'deprecate';
-    const set = { shards_left: jobs.length };
+    const left = await countPendingShards(tx, cycle.id);
+    const jobs = await releaseShards(tx, cycle.id, shardsAtATime, services.now());
+    const next = left > 0 ? 'sync' : 'deprecate';
+    const set = { shards_left: left };
     const moved = await moveStage(tx, cycle, next, { counts: {}, calls: {}, now: services.now(), set });
-    return jobs.length > 0 ? jobs : [moved];
+    return left > 0 ? jobs : [moved];
   });
 };
 
