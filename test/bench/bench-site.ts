@@ -26,7 +26,7 @@ export interface BenchSite extends AsyncDisposable {
   keyWrites(): Promise<number>;
 }
 
-export interface BenchWorker {
+interface BenchWorker {
   peakMegabytes(): Promise<number>;
   stop(): Promise<void>;
 }

@@ -147,3 +147,29 @@ test('at most ten versions of a value are kept', async () => {
   expect(versions.map((row) => row.version)).toEqual([4, 5, 6, 7, 8, 9, 10, 11, 12, 13]);
   expect(await house.value('bifrost/a')).toBe('{"value":"v12"}');
 });
+
+test('a vault that shows an older version than the stored one is told of, and takes nothing away', async () => {
+  const secrets = house.vault.kv('secret');
+  const backend = await house.addBackend();
+  await house.cycle(backend);
+  house.clock.advance(60);
+  secrets.put('bifrost/a', { value: 'newer' });
+  await house.cycle(backend);
+  // As after a restore of the vault from a backup.
+  secrets.deleteMetadata('bifrost/a');
+  house.clock.advance(-3600);
+  secrets.put('bifrost/a', { value: 'older' });
+  house.clock.advance(3600);
+  const cycle = await house.cycle(backend);
+  expect(cycle).toMatchObject({ state: 'completed', counts: { skipped: 1, unchanged: 3, deprecated: 0 } });
+  expect(await house.issues(cycle.id)).toMatchObject([{ remote_path: 'bifrost/a', code: 'version_older' }]);
+  expect(await house.value('bifrost/a')).toBe('{"value":"newer"}');
+
+  await house.read((tx) =>
+    tx.updateTable('keys').set({ state: 'deprecated' }).where('local_path', '=', 'bifrost/a').execute(),
+  );
+  house.clock.advance(2 * day);
+  await house.cycle(backend);
+  await house.sweep();
+  expect((await house.states())['bifrost/a']).toBe('deprecated');
+});

@@ -19,7 +19,7 @@ export function launch(args) {
   const node = nodeToRunOn();
   if (node === undefined) {
     process.stderr.write(
-      `Keyferry needs Node 22.18 or newer, and this is ${process.version}; in a checkout, \`npm install\` brings one.\n`,
+      `Keyferry needs Node 22.19 or newer, and this is ${process.version}; in a checkout, \`npm install\` brings one.\n`,
     );
     process.exitCode = 1;
     return;
@@ -48,7 +48,7 @@ export function launch(args) {
 function nodeToRunOn() {
   if (existsSync(checkoutNode)) return checkoutNode;
   const [major, minor] = process.versions.node.split('.').map(Number);
-  return major > 22 || (major === 22 && minor >= 18) ? process.execPath : undefined;
+  return major > 22 || (major === 22 && minor >= 19) ? process.execPath : undefined;
 }
 
 /** Whether a terminal controls us: then it is the one that signals our child on Ctrl-C and when it is closed. */

@@ -46,6 +46,8 @@ export const errorCatalogue = {
   path_ambiguous: 'Two secrets of this backend map to one local path. Tell them apart with path_mapping.',
   path_excluded: 'The path is excluded by exclude_paths.',
   value_too_large: 'Split the secret: a value may have at most 2 MiB.',
+  version_older:
+    'The vault shows an older version than the one stored, which stays. If the vault was restored from a backup, write the secret there anew.',
   conflict_manual: 'Both sides changed and the policy is manual. Resolve the conflict.',
   removal_unconfirmed: 'The listing lacked the secret, but a direct read did not prove it gone. It stays as it is.',
   hidden_from_listing: 'The listing lacked the secret, but a direct read found it. It stays as it is.',

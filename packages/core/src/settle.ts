@@ -43,13 +43,13 @@ export interface Settlement {
 }
 
 /**
- * Three-way by digests. An older remote version never replaces a newer one: a vault says when it made a version, so a
+ * Three-way by digests. An older remote version never replaces a newer one, and is skipped: a vault says when it made a version, so a
  * secret that was destroyed and made anew, whose numbers start again, is not taken for an older one.
  */
 export function settle(known: KnownKey | null, remote: RemoteReading, policy: ConflictPolicy, now: Date): Settlement {
   const expired = remote.expiresAt !== null && remote.expiresAt <= now;
   if (known === null) return { outcome: 'added', write: 'value', state: expired ? 'expired' : 'active' };
-  if (isOlder(remote, known)) return { outcome: 'unchanged', write: 'none', state: known.state };
+  if (isOlder(remote, known)) return { outcome: 'skipped', write: 'none', state: known.state };
 
   const state = stateOf(known, remote, expired);
   const moved = state !== known.state;

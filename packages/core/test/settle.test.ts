@@ -73,8 +73,8 @@ test.each([
   ['the same value', 'a'],
 ])('a version older than the stored one, with %s, changes nothing', (_, digest) => {
   const older = { ...same, digest, version: '0', revision: '0.x', createdAt: hours(-11) };
-  for (const policy of conflictPolicies) expect(outcomeOf({}, older, policy)).toBe('unchanged, none, active');
-  expect(outcomeOf({ state: 'deprecated' }, older)).toBe('unchanged, none, deprecated');
+  for (const policy of conflictPolicies) expect(outcomeOf({}, older, policy)).toBe('skipped, none, active');
+  expect(outcomeOf({ state: 'deprecated' }, older)).toBe('skipped, none, deprecated');
 });
 
 test('a secret that was destroyed and made anew, its version numbers starting again, replaces the old one', () => {

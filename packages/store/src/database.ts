@@ -94,6 +94,3 @@ const int8 = 20;
 function typeParser(oid: number, format?: 'text' | 'binary') {
   return oid === int8 ? Number : pg.types.getTypeParser(oid, format as 'text');
 }
-
-/** A JSON parameter for raw statements: pg would send an array as a Postgres array. */
-export const json = (value: unknown) => sql`${JSON.stringify(value)}::jsonb`;

@@ -107,7 +107,7 @@ export async function ownersOf(
   return new Map(rows.map((row) => [row.local_path, { backendId: row.backend_id, remotePath: row.remote_path }]));
 }
 
-/** Notes that deprecated keys were listed though they could not be read: the end of their grace must wait. */
+/** Notes that deprecated keys were listed, though they are not restored: the end of their grace must wait. */
 export async function noteSeen(tx: Tx, backendId: string, remotePaths: readonly string[], now: Date): Promise<void> {
   if (remotePaths.length === 0) return;
   await tx

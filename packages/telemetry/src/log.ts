@@ -25,7 +25,7 @@ export function createLog(options: { name: string; level?: string }): Log {
   });
 }
 
-/** Fields that never hold anything printable, wherever they are put by mistake. */
+/** Fields that never hold anything printable, put by mistake into a line or into an object of one. */
 const hiddenFields = ['value', 'token', 'auth', 'password', 'secret', 'authorization', 'credentials', 'plaintext'];
 
 function describe(error: unknown): object {

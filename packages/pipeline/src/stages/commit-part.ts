@@ -104,6 +104,8 @@ async function commitRound(
     const landed = decisions.filter(({ write }) => write === null || written.has(write.id));
     const overtaken = decisions.filter(({ write }) => write !== null && !written.has(write.id)).map(({ item }) => item);
     await reportFailures(run, tx, failed, known);
+    const untouched = landed.filter(({ write }) => write === null).map(({ item }) => item.remote);
+    await noteSeen(tx, backend.id, untouched, now);
     await addIssues(
       tx,
       cycle,

@@ -36,7 +36,7 @@ export function decide(input: {
   const digest = keys.digest(reading.value.reveal());
   const remote: RemoteReading = { ...reading, digest: digest.toString('hex') };
   const settlement = settle(known, remote, backend.conflict_policy, now);
-  const issue = settlement.outcome === 'conflicting' ? conflictOf(item) : null;
+  const issue = issueOf(item, settlement.outcome);
   if (settlement.write === 'none') return { item, outcome: settlement.outcome, write: null, issue };
   return { item, outcome: settlement.outcome, write: writeOf(input, digest, settlement), issue };
 }
@@ -97,7 +97,14 @@ function tooLarge(item: Reading): Decision {
   return { item, outcome: 'invalid', write: null, issue };
 }
 
-function conflictOf(item: Reading): Issue {
-  const message = `"${item.remote}" was changed in the vault and here.`;
-  return { remotePath: item.remote, outcome: 'conflicting', code: 'conflict_manual', class: null, message };
+function issueOf({ remote }: Reading, outcome: Outcome): Issue | null {
+  if (outcome === 'conflicting') {
+    const message = `"${remote}" was changed in the vault and here.`;
+    return { remotePath: remote, outcome, code: 'conflict_manual', class: null, message };
+  }
+  if (outcome === 'skipped') {
+    const message = `"${remote}" has an older version in the vault than the one stored.`;
+    return { remotePath: remote, outcome, code: 'version_older', class: null, message };
+  }
+  return null;
 }

@@ -4,7 +4,7 @@ import type { Store, Tx } from '../database.ts';
 import { keyedDigest, seal, unseal } from './cipher.ts';
 import type { MasterKey } from './master-key.ts';
 
-export interface Sealed {
+interface Sealed {
   ciphertext: Buffer;
   encryptionKeyId: string;
 }
