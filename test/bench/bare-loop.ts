@@ -15,7 +15,8 @@ export interface BareRequest {
   read: 'all' | 'none' | string[];
 }
 
-const pool = createConnectionPool({ registry: builtInVaults, allowedEnvironment: [], environment: {} });
+const references = { allowedEnvironment: [], environment: {}, allowedFiles: [] };
+const pool = createConnectionPool({ registry: builtInVaults, ...references });
 const never = new AbortController().signal;
 
 async function run({ address, token, revisions, read }: BareRequest): Promise<number> {

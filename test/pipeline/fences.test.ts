@@ -9,7 +9,6 @@ import {
   listFailures,
   Overtaken,
   settleShard,
-  type Tx,
 } from '@keyferry/store';
 import pg from 'pg';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
@@ -28,8 +27,8 @@ function seed(count: number) {
 }
 
 /** The jobs of the shards that wait for a worker. */
-async function releasedShards(tx: Tx, cycleId: string): Promise<Dispatch[]> {
-  const jobs = await expectedJobs(tx, new Date(8.64e15));
+async function releasedShards(cycleId: string): Promise<Dispatch[]> {
+  const jobs = await house.read((tx) => expectedJobs(tx, new Date(8.64e15)));
   return jobs.filter((job) => job.cycle_id === cycleId).map(({ attempts: _, ...job }) => job);
 }
 
@@ -50,7 +49,7 @@ async function toShards(): Promise<Dispatch[]> {
   const first = await openByHand();
   await house.run(first);
   await house.run({ ...first, stage: 'validate', dispatch: 2 });
-  return await house.read((tx) => releasedShards(tx, first.cycle_id));
+  return await releasedShards(first.cycle_id);
 }
 
 async function finish(cycleId: string) {
@@ -123,7 +122,7 @@ test('a job that runs twice at once, in every stage, lands once', async () => {
   const twice = (job: Dispatch) => Promise.all([house.run(job), house.run(job)]);
   await twice(first);
   await twice({ ...first, stage: 'validate', dispatch: 2 });
-  for (const job of await house.read((tx) => releasedShards(tx, first.cycle_id))) await twice(job);
+  for (const job of await releasedShards(first.cycle_id)) await twice(job);
   const cycle = () =>
     house.read((tx) => tx.selectFrom('cycles').selectAll().where('id', '=', first.cycle_id).executeTakeFirstOrThrow());
   expect(await cycle()).toMatchObject({ stage: 'deprecate' });
@@ -206,6 +205,40 @@ async function copyOfShard(job: Dispatch) {
   });
   await house.run(job);
 }
+
+test('a key that was changed between a shard’s look and its write is looked at again', async () => {
+  seed(2);
+  const backend = await house.addBackend({ conflict_policy: 'manual' });
+  await house.cycle(backend);
+  house.clock.advance(5);
+  house.vault.kv('secret').put('bifrost/k0', { value: 'remote' });
+  await house.stopWorkers();
+  const { id } = await requestSync(house.services, {
+    tenantId: house.tenantId,
+    backend: backend.id,
+    requestedBy: 'test',
+  });
+  const first = { tenant_id: house.tenantId, cycle_id: id, stage: 'discover' as const, shard: -1, dispatch: 1 };
+  await house.run(first);
+  await house.run({ ...first, stage: 'validate', dispatch: 2 });
+  const [job] = await releasedShards(id);
+  let syncing: Promise<void> = Promise.resolve();
+  // Somebody writes the key here, in a transaction that is open while the shard looks and decides.
+  await house.read(async (tx) => {
+    await tx
+      .updateTable('keys')
+      .set({ local_digest: Buffer.alloc(32, 1), row_version: 2 })
+      .where('remote_path', '=', 'bifrost/k0')
+      .execute();
+    syncing = house.run(job as Dispatch);
+    await waitForLockWait();
+  });
+  await syncing;
+  await finish(id);
+  const [cycle] = await house.read((tx) => tx.selectFrom('cycles').select('counts').where('id', '=', id).execute());
+  expect(cycle?.counts).toMatchObject({ unchanged: 1, conflicting: 1, updated: 0 });
+  expect(await house.value('bifrost/k0')).toBe('{"value":"v0"}');
+});
 
 test('a shard that gives up fails its cycle, is listed, and is resumed by a replay', async () => {
   seed(600);

@@ -1,4 +1,5 @@
 import { addsUp, type CycleCounts } from '@keyferry/core';
+import type { FaultEffect } from '@keyferry/emulators';
 import { type Backend, type Cycle, updateBackend } from '@keyferry/store';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type House, openHouse } from '../support/house.ts';
@@ -94,6 +95,39 @@ describe('nothing is deprecated by', () => {
     expect(await house.issues(cycle.id)).toMatchObject([
       { remote_path: 'bifrost/c', code: 'removal_unconfirmed', class: 'forbidden' },
     ]);
+    await expectNothingLost(cycle);
+  });
+
+  test('a listing that leaves out a secret which a direct read finds', async () => {
+    const body = JSON.stringify({ data: { keys: ['a', 'b', 'team/'] } });
+    const effect = { kind: 'garbage', body, contentType: 'application/json' } as const;
+    house.vault.faults.inject({ effect, operation: 'list', path: 'secret/metadata/bifrost/' });
+    const cycle = await house.cycle(backend);
+    expect(cycle).toMatchObject({ state: 'completed', counts: { deprecated: 0, unconfirmed: 1, unchanged: 4 } });
+    expect(await house.issues(cycle.id)).toMatchObject([{ remote_path: 'bifrost/c', code: 'hidden_from_listing' }]);
+    await expectNothingLost(cycle);
+  });
+
+  test('a container that can’t be proven to be there', async () => {
+    house.vault.kv('secret').deleteMetadata('bifrost/c');
+    const denied: FaultEffect = { kind: 'status', status: 403, body: { errors: ['permission denied'] } };
+    house.vault.faults.inject({ effect: denied, path: 'sys/internal/*' });
+    house.vault.faults.inject({ effect: denied, operation: 'list', path: 'secret/metadata/' });
+    house.vault.faults.inject({ effect: denied, operation: 'list', path: 'secret/' });
+    const cycle = await house.cycle(backend);
+    expect(cycle).toMatchObject({ state: 'completed', counts: { deprecated: 0, unconfirmed: 1, unchanged: 4 } });
+    expect(await house.issues(cycle.id)).toMatchObject([{ remote_path: 'bifrost/c', code: 'container_unproven' }]);
+    await expectNothingLost(cycle);
+  });
+
+  test('a container that is no longer proven after the direct reads', async () => {
+    house.vault.kv('secret').deleteMetadata('bifrost/c');
+    const denied: FaultEffect = { kind: 'status', status: 403, body: { errors: ['permission denied'] } };
+    house.vault.faults.inject({ effect: denied, path: 'sys/internal/*', skip: 1 });
+    house.vault.faults.inject({ effect: denied, operation: 'list', path: 'secret/metadata/' });
+    house.vault.faults.inject({ effect: denied, operation: 'list', path: 'secret/' });
+    const cycle = await house.cycle(backend);
+    expect(cycle.counts).toMatchObject({ deprecated: 0, unconfirmed: 1 });
     await expectNothingLost(cycle);
   });
 

@@ -98,6 +98,7 @@ export async function openHouse(options: HouseOptions = {}): Promise<House> {
     registry: builtInVaults,
     allowedEnvironment: [],
     environment: {},
+    allowedFiles: [],
     now: () => clock.now().getTime(),
     limits: {
       retryBaseMs: 1,

@@ -1,10 +1,12 @@
-import { resolveReferences, validateSettings } from '@keyferry/connections';
+import { exchangeCredentials, resolveSettings } from '@keyferry/connections';
 import type { BackendInput, BackendPatch } from '@keyferry/contracts';
 import { parseDuration } from '@keyferry/core';
 import type { BackendSettings } from '@keyferry/store';
+import { askVault } from './ask-vault.ts';
 import type { ApiOptions } from './create-api.ts';
 
 type Members = Record<string, unknown>;
+type Vaults = Pick<ApiOptions, 'registry' | 'environment' | 'allowedEnvironment' | 'allowedFiles'>;
 
 /** What changes of a backend's settings, without the vault's own. */
 export function changedSettings({
@@ -36,17 +38,30 @@ export function newSettings({ sync_interval, grace_period, retain_archived, ...s
  * A vault's own settings, checked, as they are stored: completed with defaults, and apart from them the credentials as
  * they were given, so that references in them stay references.
  *
- * Throws `config_invalid`, or `reference_*` for a reference that can't be resolved here.
+ * Throws `config_invalid`, or `reference_*` for a reference that can't be resolved here or a file that isn't allowed.
  */
 export function checkedConfig(
-  options: Pick<ApiOptions, 'registry' | 'environment' | 'allowedEnvironment'>,
+  options: Vaults,
   kind: string,
   config: Members,
 ): Pick<BackendSettings, 'config' | 'auth'> {
-  const { auth, ...open } = config;
-  const resolved = resolveReferences(auth, options.environment, options.allowedEnvironment);
-  const { auth: _, ...complete } = validateSettings(options.registry, kind, { ...open, auth: resolved }) as Members;
-  return { config: complete, auth: auth as Members };
+  const { auth: _, ...complete } = resolveSettings(kind, config, options) as Members;
+  return { config: complete, auth: config.auth as Members };
+}
+
+/**
+ * A vault's own settings with credentials that last in place of those that can be used once. Asks the vault for them:
+ * never inside a transaction, which would hold its locks meanwhile. What is spent here is not to be had again.
+ *
+ * Rejects as `checkedConfig` throws, or with a vault's failure.
+ */
+export async function withLastingCredentials(
+  options: Vaults,
+  backend: { name: string; kind: string },
+  config: Members,
+): Promise<Members> {
+  const exchange = (deadline: AbortSignal) => exchangeCredentials(options, backend.kind, config, deadline);
+  return { ...config, auth: await askVault(backend.name, exchange) };
 }
 
 /** Stored settings with a change laid over them: a member replaces its namesake, null removes it. */

@@ -34,9 +34,10 @@ export interface ApiOptions extends Services {
   redis: Redis;
   /** What every request under /v1 brings as its bearer token. */
   token: string;
-  /** Where references of credentials are looked up, and the names that may be. */
+  /** Where references of credentials are looked up, the names that may be, and the files that may be read. */
   environment: NodeJS.ProcessEnv;
   allowedEnvironment: readonly string[];
+  allowedFiles: readonly string[];
 }
 
 /** The whole HTTP interface, not listening yet. Closing it leaves the services it was given open. */

@@ -1,3 +1,4 @@
+import { parseAllowedFiles } from '@keyferry/connections';
 import { KeyferryError } from '@keyferry/core';
 import { defaultQueuePrefix } from '@keyferry/queue';
 
@@ -8,6 +9,7 @@ export interface ApiEnvironment {
   masterKey: { text: string | undefined; file: string | undefined };
   token: { text: string | undefined; file: string | undefined };
   allowedEnvironment: string[];
+  allowedFiles: string[];
   host: string;
   port: number;
 }
@@ -25,6 +27,7 @@ export function readEnvironment(env: NodeJS.ProcessEnv): ApiEnvironment {
     masterKey: { text: env.KEYFERRY_MASTER_KEY || undefined, file: env.KEYFERRY_MASTER_KEY_FILE || undefined },
     token,
     allowedEnvironment: (env.KEYFERRY_ALLOWED_ENV ?? '').split(',').filter((name) => name !== ''),
+    allowedFiles: parseAllowedFiles(env.KEYFERRY_ALLOWED_FILES ?? ''),
     host: env.KEYFERRY_API_HOST || '127.0.0.1',
     port: readPort(env.KEYFERRY_API_PORT || usualPort),
   };

@@ -29,7 +29,8 @@ await runProcess(log, async () => {
   await Promise.all([waitForDatabase(store, startDeadlineMs), waitForRedis(redis, startDeadlineMs)]);
   const keyring = createKeyring(store, await loadMasterKey(store, environment.masterKey));
   const queues = createQueues(redis, environment.queuePrefix);
-  const references = { allowedEnvironment: environment.allowedEnvironment, environment: process.env };
+  const { allowedEnvironment, allowedFiles } = environment;
+  const references = { allowedEnvironment, environment: process.env, allowedFiles };
   const connections = createConnectionPool({ registry: builtInVaults, ...references });
 
   const api = await createApi({

@@ -15,6 +15,7 @@ test('addresses and a token are needed; the rest has defaults', () => {
     masterKey: { text: undefined, file: undefined },
     token: { text: undefined, file: '/state/token' },
     allowedEnvironment: [],
+    allowedFiles: [],
     host: '127.0.0.1',
     port: 8420,
   });
@@ -25,6 +26,11 @@ test('names of variables that backends may refer to are separated by commas', ()
   expect(allowedEnvironment).toEqual(['VAULT_TOKEN', 'TEAM_*']);
 });
 
+test('files that backends may name are absolute paths, separated by commas', () => {
+  const { allowedFiles } = readEnvironment({ ...least, KEYFERRY_ALLOWED_FILES: '/run/token,/run/tokens/*' });
+  expect(allowedFiles).toEqual(['/run/token', '/run/tokens/*']);
+});
+
 test.each([
   ['DATABASE_URL', ''],
   ['DATABASE_URL', 'mysql://user:canary@host/db'],
@@ -33,6 +39,7 @@ test.each([
   ['KEYFERRY_API_PORT', 'canary'],
   ['KEYFERRY_API_PORT', '65536'],
   ['KEYFERRY_API_TOKEN_FILE', ''],
+  ['KEYFERRY_ALLOWED_FILES', '/run/token,token'],
 ])('%s = "%s" is refused by its name, and what it holds is not repeated', (name, value) => {
   let message = '';
   try {

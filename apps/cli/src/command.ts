@@ -6,7 +6,7 @@ import { createOutput, type Io, type Output } from './output/output.ts';
 import { reportError } from './output/report-error.ts';
 
 /** One run of a command. */
-export interface Run<Options> {
+interface Run<Options> {
   options: Options;
   /** The arguments in their order; an optional one that isn't given is an empty text. */
   args: readonly string[];

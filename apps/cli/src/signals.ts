@@ -6,7 +6,7 @@ export interface EndingSignal extends Disposable {
 const names = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** The reason that the signal is aborted with. */
-export class Interrupted extends Error {
+class Interrupted extends Error {
   override name = 'Interrupted';
 }
 

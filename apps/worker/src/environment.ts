@@ -1,3 +1,4 @@
+import { parseAllowedFiles } from '@keyferry/connections';
 import { KeyferryError, type Stage, stages } from '@keyferry/core';
 import { defaultQueuePrefix } from '@keyferry/queue';
 
@@ -7,6 +8,7 @@ export interface WorkerEnvironment {
   queuePrefix: string;
   masterKey: { text: string | undefined; file: string | undefined };
   allowedEnvironment: string[];
+  allowedFiles: string[];
   concurrency: Record<Stage, number>;
   lockMs: number | undefined;
   firstRetryMs: number | undefined;
@@ -28,6 +30,7 @@ export function readEnvironment(env: NodeJS.ProcessEnv): WorkerEnvironment {
     queuePrefix: env.KEYFERRY_QUEUE_PREFIX ?? defaultQueuePrefix,
     masterKey: { text: env.KEYFERRY_MASTER_KEY, file: env.KEYFERRY_MASTER_KEY_FILE },
     allowedEnvironment: (env.KEYFERRY_ALLOWED_ENV ?? '').split(',').filter((name) => name !== ''),
+    allowedFiles: parseAllowedFiles(env.KEYFERRY_ALLOWED_FILES ?? ''),
     concurrency: readConcurrency(env.KEYFERRY_WORKER_CONCURRENCY),
     lockMs: env.KEYFERRY_JOB_LOCK_MS ? wholeNumber(env, 'KEYFERRY_JOB_LOCK_MS') : undefined,
     firstRetryMs: env.KEYFERRY_FIRST_RETRY_MS ? wholeNumber(env, 'KEYFERRY_FIRST_RETRY_MS') : undefined,

@@ -36,6 +36,7 @@ await runProcess(log, async () => {
     registry: builtInVaults,
     allowedEnvironment: environment.allowedEnvironment,
     environment: process.env,
+    allowedFiles: environment.allowedFiles,
   });
 
   const services = {

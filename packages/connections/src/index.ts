@@ -1,4 +1,6 @@
+export * from './allowed-files.ts';
 export * from './call-counts.ts';
+export * from './exchange-credentials.ts';
 export * from './limits.ts';
 export * from './pool.ts';
 export * from './references.ts';

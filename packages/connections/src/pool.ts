@@ -1,10 +1,11 @@
 import { KeyferryError } from '@keyferry/core';
 import type { VaultBackend, VaultDefinition } from '@keyferry/vaults';
-import { connect, type LiveBackend, type PoolOptions } from './connect.ts';
+import { connect, type LiveBackend } from './connect.ts';
+import type { PoolOptions } from './context.ts';
 import { defaultLimits } from './limits.ts';
 import type { CallStatistics } from './statistics.ts';
 
-export type { PoolOptions } from './connect.ts';
+export type { PoolOptions } from './context.ts';
 
 export interface BackendToOpen {
   id: string;
@@ -27,7 +28,8 @@ export interface Connection extends VaultBackend, AsyncDisposable {
 export interface ConnectionPool {
   /**
    * Connects, or joins who is connected. Makes no call to the vault. Rejects with `backend_kind_unknown`,
-   * `config_invalid`, `reference_*`, or what `settings` rejects with; the next one to open tries again.
+   * `config_invalid`, `reference_*`, `vault_unauthenticated` for credentials that were never exchanged, or what
+   * `settings` rejects with; the next one to open tries again.
    */
   open(backend: BackendToOpen): Promise<Connection>;
   /** Closes every connection, used or not: revokes tokens, closes sockets. */

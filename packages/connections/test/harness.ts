@@ -4,7 +4,7 @@ import { onTestFinished } from 'vitest';
 import { type ConnectionLimits, type ConnectionPool, createConnectionPool } from '../src/index.ts';
 
 /** Retries without noticeable waits. */
-const quick = { retryBaseMs: 1, retryMaxMs: 2, retryAfterCapMs: 2 };
+export const quick = { retryBaseMs: 1, retryMaxMs: 2, retryAfterCapMs: 2 };
 
 export async function startVault(options: VaultEmulatorOptions = {}): Promise<VaultEmulator> {
   const vault = await startVaultEmulator(options);
@@ -16,11 +16,13 @@ export function startPool(
   limits: Partial<ConnectionLimits> = {},
   environment: NodeJS.ProcessEnv = {},
   allowedEnvironment: readonly string[] = [],
+  allowedFiles: readonly string[] = [],
 ): ConnectionPool {
   const pool = createConnectionPool({
     registry: builtInVaults,
     allowedEnvironment,
     environment,
+    allowedFiles,
     limits: { ...quick, ...limits },
   });
   onTestFinished(() => pool.close());

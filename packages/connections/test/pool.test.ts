@@ -108,6 +108,7 @@ test('credentials may refer to allowed variables', async () => {
 });
 
 test('a pool that was never used closes', async () => {
-  const pool = createConnectionPool({ registry: builtInVaults, allowedEnvironment: [], environment: {} });
+  const references = { allowedEnvironment: [], environment: {}, allowedFiles: [] };
+  const pool = createConnectionPool({ registry: builtInVaults, ...references });
   await pool.close();
 });

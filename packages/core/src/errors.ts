@@ -69,8 +69,10 @@ export const errorCatalogue = {
   backend_kind_unknown: 'Use one of the kinds that the message lists.',
   key_not_found: 'List the keys with `keyferry keys list`.',
   reference_invalid: 'Write `env.<VAR>`, or the value itself.',
-  reference_refused: 'Add the variable to KEYFERRY_ALLOWED_ENV in the environment of workers and API.',
-  reference_unresolved: 'Set the variable in the environment of workers and API.',
+  reference_refused:
+    'Add the variable to KEYFERRY_ALLOWED_ENV, or the file to KEYFERRY_ALLOWED_FILES, in the environment of workers and API.',
+  reference_unresolved:
+    'Set the variable in the environment of workers and API, or put the file where the workers can read it.',
   duration_invalid: 'Write a whole number and a unit: 300s, 15m, 24h, 90d.',
   glob_invalid: 'Use `*` for one segment, `**` for any number, `?` for one character.',
   mapping_not_invertible:

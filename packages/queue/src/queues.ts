@@ -1,4 +1,4 @@
-import { type Stage, stages } from '@keyferry/core';
+import { KeyferryError, type Stage, stages } from '@keyferry/core';
 import { Queue } from 'bullmq';
 import { jobIdOf, type StageJob } from './job.ts';
 import type { Redis } from './redis.ts';
@@ -22,7 +22,11 @@ export function createQueues(redis: Redis, prefix: string): Queues {
   const queues = new Map(stages.map((stage) => [stage, new Queue<StageJob>(stage, { connection: redis, prefix })]));
   // The connection itself reports its errors; a queue without a listener would end the process for them.
   for (const queue of queues.values()) queue.on('error', () => {});
-  const queueOf = (stage: Stage) => queues.get(stage) as Queue<StageJob>;
+  const queueOf = (stage: Stage) => {
+    // BullMQ waits for a connection that has never been there for as long as it takes.
+    if (redis.status !== 'ready') throw new KeyferryError('redis_unavailable', 'Redis did not answer.');
+    return queues.get(stage) as Queue<StageJob>;
+  };
 
   return {
     async enqueue(jobs, delayMs = 0) {

@@ -15,7 +15,8 @@ const longestReconnectDelayMs = 2_000;
 export function openRedis(url: string, use: 'producer' | 'consumer', onError: (error: Error) => void): Redis {
   const redis = new Redis(url, {
     enableOfflineQueue: use === 'consumer',
-    maxRetriesPerRequest: null,
+    // BullMQ's workers block on Redis for as long as it takes; whoever asks something wants to know.
+    maxRetriesPerRequest: use === 'consumer' ? null : 1,
     retryStrategy: (attempt) => Math.min(attempt * 100, longestReconnectDelayMs),
   });
   redis.on('error', onError);

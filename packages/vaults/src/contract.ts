@@ -88,6 +88,12 @@ export interface ConnectContext {
   now(): number;
   /** Runs something later, like `setTimeout`; returns how to cancel it. Given so that tests own the clock. */
   later(delayMs: number, run: () => void): () => void;
+  /**
+   * The text of a file of the operator's. The only way to files, since settings are a tenant's. Rejects with
+   * `reference_refused` if the operator has not allowed the file, `reference_unresolved` if it can't be read; both are
+   * of the class `unauthenticated`.
+   */
+  readAllowedFile(path: string): Promise<string>;
 }
 
 export interface VaultDefinition<Config = unknown> {
@@ -104,7 +110,15 @@ export interface VaultDefinition<Config = unknown> {
     versions: boolean;
     write: boolean;
   };
-  /** Imports the SDK, and makes no call yet. */
+  /** The operator's files that these settings name, so that what isn't allowed is refused when they are given. */
+  files?(config: Config): readonly string[];
+  /**
+   * Turns one-time credentials into lasting ones, before the settings are stored: what can be used once would serve
+   * one process, until it ends. Resolves to the members of `auth` to store in place of the given ones, where null
+   * removes one. Without one-time credentials that is none of them, and costs no call.
+   */
+  exchange?(config: Config, context: ConnectContext, signal: AbortSignal): Promise<Record<string, unknown>>;
+  /** Imports the SDK, and makes no call yet. Refuses one-time credentials that were not exchanged. */
   connect(config: Config, context: ConnectContext): Promise<VaultBackend>;
 }
 

@@ -1,4 +1,4 @@
-import type { KeyferryError } from '@keyferry/core';
+import { KeyferryError } from '@keyferry/core';
 import { startVaultEmulator, type VaultEmulator, type VaultEmulatorOptions } from '@keyferry/emulators';
 import { onTestFinished } from 'vitest';
 import { hashicorp } from '../src/hashicorp/index.ts';
@@ -38,6 +38,10 @@ export interface Bench {
   calls: Partial<Record<CallOperation, number>>;
   /** A backend with these settings over the emulator's address and root token. */
   connect(settings?: Record<string, unknown>): Promise<VaultBackend>;
+  /** What is to be stored in place of one-time credentials, for the same settings. */
+  exchange(settings?: Record<string, unknown>): Promise<Record<string, unknown>>;
+  /** Files that the operator allows, with their text, by path. */
+  files: Map<string, string>;
 }
 
 /** An emulator and backends on it, all ended with the test. Calls are made once, without retries or deadlines. */
@@ -46,6 +50,7 @@ export async function startBench(options: VaultEmulatorOptions = {}): Promise<Be
   const vault = await startVaultEmulator({ now: clock.now, ...options });
   onTestFinished(() => vault.close());
   const calls: Bench['calls'] = {};
+  const files = new Map<string, string>();
   const context: ConnectContext = {
     call(operation, signal, attempt) {
       calls[operation] = (calls[operation] ?? 0) + 1;
@@ -54,14 +59,26 @@ export async function startBench(options: VaultEmulatorOptions = {}): Promise<Be
     parallelism: 8,
     now: clock.now,
     later: clock.later,
+    async readAllowedFile(path) {
+      const text = files.get(path);
+      if (text !== undefined) return text;
+      throw new KeyferryError('reference_unresolved', `There is no ${path}.`, { failureClass: 'unauthenticated' });
+    },
   };
+  const configOf = (settings: Record<string, unknown>) =>
+    hashicorp.configSchema.parse({
+      address: vault.url,
+      auth: { method: 'token', token: vault.rootToken },
+      ...settings,
+    });
   const connect = async (settings: Record<string, unknown> = {}) => {
-    const plain = { address: vault.url, auth: { method: 'token', token: vault.rootToken } };
-    const backend = await hashicorp.connect(hashicorp.configSchema.parse({ ...plain, ...settings }), context);
+    const backend = await hashicorp.connect(configOf(settings), context);
     onTestFinished(() => backend.close());
     return backend;
   };
-  return { vault, clock, calls, connect };
+  const exchange = async (settings: Record<string, unknown> = {}) =>
+    (await hashicorp.exchange?.(configOf(settings), context, patient)) ?? {};
+  return { vault, clock, calls, connect, exchange, files };
 }
 
 /** A signal for calls that nobody aborts; the test's own time limit ends them. */

@@ -1,11 +1,10 @@
 import { backendStatus, backendTest, cycleAnswer, cyclePage, cycleQuery } from '@keyferry/contracts';
-import { vaultFailure } from '@keyferry/core';
 import { openConnection, requestSync } from '@keyferry/pipeline';
 import { countKeys, getBackend, listCycles, listHolds } from '@keyferry/store';
 import { showStatus } from '../answers/backend-status.ts';
 import { showCycle } from '../answers/cycle.ts';
+import { askVault, vaultRefusals } from '../ask-vault.ts';
 import type { Api, ApiOptions } from '../create-api.ts';
-import { testDeadlineMs } from '../limits.ts';
 import { responses } from '../responses.ts';
 import { cyclesOf } from './cycles.ts';
 import { byIdOrName } from './parameters.ts';
@@ -75,30 +74,15 @@ export function backendActionRoutes(app: Api, options: ApiOptions): void {
           'backend_not_found',
           'reference_refused',
           'reference_unresolved',
-          'vault_unavailable',
-          'vault_unauthenticated',
-          'vault_forbidden',
-          'vault_sealed',
-          'vault_throttled',
-          'vault_invalid',
-          'container_missing',
+          ...vaultRefusals,
           'container_mismatch',
-          'vault_timeout',
         ),
       },
     },
     async ({ identity, params }) => {
       const backend = await store.inTenant(identity.tenantId, (tx) => getBackend(tx, params.id));
       await using connection = await openConnection(options, backend);
-      const deadline = AbortSignal.timeout(testDeadlineMs);
-      const probe = await connection.probe(deadline).catch((error: unknown) => {
-        if (deadline.aborted && error === deadline.reason)
-          throw vaultFailure(
-            'timeout',
-            `The vault of "${backend.name}" did not answer in ${testDeadlineMs / 1000} seconds.`,
-          );
-        throw error;
-      });
+      const probe = await askVault(backend.name, (deadline) => connection.probe(deadline));
       return { container: probe.container, server: probe.server, latency_ms: probe.latencyMs };
     },
   );

@@ -6,13 +6,30 @@ import {
   backendRemoval,
   backendRemoved,
 } from '@keyferry/contracts';
-import { audit, createBackend, getBackend, listBackends, openSettings, updateBackend } from '@keyferry/store';
+import {
+  audit,
+  createBackend,
+  getBackend,
+  listBackends,
+  openSettings,
+  type TenantKeys,
+  updateBackend,
+} from '@keyferry/store';
 import { showBackend } from '../answers/backend.ts';
-import { changedSettings, checkedConfig, mergedConfig, newSettings } from '../backend-settings.ts';
+import { vaultRefusals } from '../ask-vault.ts';
+import {
+  changedSettings,
+  checkedConfig,
+  mergedConfig,
+  newSettings,
+  withLastingCredentials,
+} from '../backend-settings.ts';
 import type { Api, ApiOptions } from '../create-api.ts';
 import { removeWithKeys } from '../remove-backend.ts';
 import { responses } from '../responses.ts';
 import { byIdOrName } from './parameters.ts';
+
+type Members = Record<string, unknown>;
 
 const tags = ['backends'];
 const badSettings = [
@@ -24,11 +41,22 @@ const badSettings = [
   'reference_refused',
   'reference_unresolved',
   'backend_exists',
+  ...vaultRefusals,
 ] as const;
 
 /** Registers, shows, changes and removes backends. */
 export function backendRoutes(app: Api, options: ApiOptions): void {
   const { store, keyring, now } = options;
+
+  /** The change with credentials that last. Its vault is the one of the settings as they would be. */
+  async function lastingChange(tenantId: string, idOrName: string, change: Members, keys: TenantKeys) {
+    const { backend, stored } = await store.inTenant(tenantId, async (tx) => {
+      const found = await getBackend(tx, idOrName);
+      return { backend: found, stored: await openSettings(tx, found.id, keys) };
+    });
+    const { auth } = await withLastingCredentials(options, backend, mergedConfig(stored, change));
+    return { ...change, auth };
+  }
 
   app.get(
     '/federation/backends',
@@ -53,8 +81,10 @@ export function backendRoutes(app: Api, options: ApiOptions): void {
       const { tenantId, actor } = identity;
       const { config, ...rest } = body;
       const { kind } = rest;
-      const settings = { ...newSettings(rest), ...checkedConfig(options, kind, config) };
+      const ownSettings = newSettings(rest);
       const keys = await keyring.ofTenant(tenantId);
+      const lasting = await withLastingCredentials(options, rest, config);
+      const settings = { ...ownSettings, ...checkedConfig(options, kind, lasting) };
       const backend = await store.inTenant(tenantId, async (tx) => {
         const created = await createBackend(tx, { tenantId, settings, keys, now: now() });
         const details = { backend_id: created.id, kind };
@@ -92,8 +122,9 @@ export function backendRoutes(app: Api, options: ApiOptions): void {
     },
     async ({ identity, params, body }) => {
       const { tenantId, actor } = identity;
-      const { config, ...rest } = body;
+      const { config: given, ...rest } = body;
       const keys = await keyring.ofTenant(tenantId);
+      const config = given?.auth ? await lastingChange(tenantId, params.id, given, keys) : given;
       const changed = await store.inTenant(tenantId, async (tx) => {
         const { id, kind } = await getBackend(tx, params.id);
         const change = (settings: Parameters<typeof updateBackend>[1]['settings']) =>
@@ -132,5 +163,4 @@ export function backendRoutes(app: Api, options: ApiOptions): void {
 }
 
 /** Names only: what they were changed to may be secret. */
-const changedMembers = (config: Record<string, unknown> | undefined) =>
-  Object.keys(config ?? {}).map((name) => `config.${name}`);
+const changedMembers = (config: Members | undefined) => Object.keys(config ?? {}).map((name) => `config.${name}`);

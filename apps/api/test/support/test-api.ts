@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { createConnectionPool } from '@keyferry/connections';
-import { runJob } from '@keyferry/pipeline';
+import { runJob, type Services } from '@keyferry/pipeline';
 import { createQueues, openRedis, waitForRedis } from '@keyferry/queue';
 import { createKeyring, defaultTenantId, expectedJobs, loadMasterKey, openStore } from '@keyferry/store';
 import { createDatabase, type TestDatabase } from '@keyferry/testing/support/database.ts';
@@ -22,6 +22,7 @@ interface Answer {
 export interface TestApi {
   app: Api;
   database: TestDatabase;
+  services: Services;
   /** Lines of the log. */
   lines: string[];
   /** A request with the token, its body as JSON. */
@@ -36,13 +37,14 @@ export interface TestApi {
 export interface TestApiOptions {
   environment?: NodeJS.ProcessEnv;
   allowedEnvironment?: string[];
+  allowedFiles?: string[];
   /** Ways to the services other than the direct ones. */
   through?: { database?: (url: string) => Promise<string>; redis?: (url: string) => Promise<string> };
 }
 
 /** The API in this process, with a database of its own. */
 export async function startTestApi(options: TestApiOptions = {}): Promise<TestApi> {
-  const { environment = {}, allowedEnvironment = [], through = {} } = options;
+  const { environment = {}, allowedEnvironment = [], allowedFiles = [], through = {} } = options;
   const database = await createDatabase();
   const { log, lines } = recordedLog();
   const store = openStore({ connectionString: (await through.database?.(database.url)) ?? database.url });
@@ -51,13 +53,15 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
   const queues = createQueues(redis, newQueuePrefix());
   const keyring = createKeyring(store, await loadMasterKey(store, { text: randomBytes(32).toString('base64') }));
   const registry = builtInVaults;
-  const connections = createConnectionPool({ registry, environment, allowedEnvironment });
+  const references = { environment, allowedEnvironment, allowedFiles };
+  const connections = createConnectionPool({ registry, ...references });
   const services = { store, queues, keyring, connections, registry, log, now: () => new Date() };
-  const app = await createApi({ ...services, redis, token, environment, allowedEnvironment });
+  const app = await createApi({ ...services, redis, token, ...references });
 
   return {
     app,
     database,
+    services,
     lines,
     async call(method, path, body) {
       const { statusCode, headers, payload } = await app.inject({

@@ -3,7 +3,7 @@ import { styleText } from 'node:util';
 type Style = Parameters<typeof styleText>[0];
 
 /** Where the command writes. What was asked for goes to `stdout`, everything else to `stderr`. */
-export interface OutputStream extends NodeJS.WritableStream {
+interface OutputStream extends NodeJS.WritableStream {
   isTTY?: boolean;
   columns?: number;
 }

@@ -12,8 +12,9 @@ interface LogLine {
 export function lastError(name: string, logFile: string, child: ChildProcess): KeyferryError {
   const how = child.signalCode ? `was ended by ${child.signalCode}` : `ended with exit code ${child.exitCode}`;
   const line = lastErrorLine(readFileSync(logFile, 'utf8'));
-  const why = line?.error?.message ?? line?.error?.name ?? line?.msg;
-  const code = line?.error?.code;
+  const { code, message, name: kind } = line?.error ?? {};
+  // Only errors with a sentence of ours are logged with it.
+  const why = message ?? (kind ? `${kind} ${code ?? ''}`.trim() : line?.msg);
   return new KeyferryError(
     isKnown(code) ? code : 'setup_failed',
     why ? `The ${name} ${how}: ${why}` : `The ${name} ${how}; its log is ${logFile}.`,

@@ -1,5 +1,6 @@
+import { freePort } from '@keyferry/embedded';
 import { type Child, startChild } from './child.ts';
-import { choosePort } from './port.ts';
+import { choosePort, isFree } from './port.ts';
 import type { UpSettings } from './settings.ts';
 
 export interface Processes {
@@ -22,27 +23,44 @@ export async function startProcesses(
   cleanup: AsyncDisposableStack,
   note: (line: string) => void,
 ): Promise<Processes> {
-  const { apiHost, apiPort } = settings;
-  const asked = apiPort === undefined ? undefined : { variable: 'KEYFERRY_API_PORT', text: apiPort };
-  const ports = {
-    api: await choosePort(apiHost, usualPorts.api, asked),
-    scheduler: await choosePort(loopback, usualPorts.scheduler),
-    worker: await choosePort(loopback, usualPorts.worker),
-  };
-  if (!asked && ports.api !== usualPorts.api)
-    note(`The port ${usualPorts.api} is taken: the API listens on ${ports.api}.`);
-
+  const { apiHost } = settings;
+  const asked = settings.apiPort === undefined ? undefined : { variable: 'KEYFERRY_API_PORT', text: settings.apiPort };
+  const apiPort = await choosePort(apiHost, usualPorts.api, asked);
   const health = (port: number) => ({ KEYFERRY_HEALTH_HOST: loopback, KEYFERRY_HEALTH_PORT: String(port) });
-  const starting = await Promise.allSettled([
-    startChild('api', logs, { ...env, KEYFERRY_API_HOST: apiHost, KEYFERRY_API_PORT: String(ports.api) }),
-    startChild('scheduler', logs, { ...env, ...health(ports.scheduler) }),
-    startChild('worker', logs, { ...env, ...health(ports.worker) }),
+  const withHealth = async (name: 'scheduler' | 'worker') =>
+    await startOnPort(loopback, await choosePort(loopback, usualPorts[name]), true, (port) =>
+      startChild(name, logs, { ...env, ...health(port) }),
+    );
+  const results = await Promise.allSettled([
+    startOnPort(apiHost, apiPort, asked === undefined, (port) =>
+      startChild('api', logs, { ...env, KEYFERRY_API_HOST: apiHost, KEYFERRY_API_PORT: String(port) }),
+    ),
+    withHealth('scheduler'),
+    withHealth('worker'),
   ]);
-  const children: Child[] = starting.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
-  cleanup.defer(async () => void (await Promise.all(children.map((child) => child.stop()))));
-  const failed = starting.find((result) => result.status === 'rejected');
+  const started = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  cleanup.defer(async () => void (await Promise.all(started.map(({ child }) => child.stop()))));
+  const failed = results.find((result) => result.status === 'rejected');
   if (failed) throw failed.reason;
-  return { apiUrl: urlOf(apiHost, ports.api), died: Promise.race(children.map((child) => child.died)) };
+  const port = started[0]?.port ?? apiPort;
+  if (!asked && port !== usualPorts.api) note(`The port ${usualPorts.api} is taken: the API listens on ${port}.`);
+  return { apiUrl: urlOf(apiHost, port), died: Promise.race(started.map(({ child }) => child.died)) };
+}
+
+/** Starts a process on a port, or, where `mayMove` and somebody has taken that meanwhile, on another. */
+async function startOnPort(
+  host: string,
+  port: number,
+  mayMove: boolean,
+  start: (port: number) => Promise<Child>,
+): Promise<{ child: Child; port: number }> {
+  try {
+    return { child: await start(port), port };
+  } catch (error) {
+    if (!mayMove || (await isFree(host, port))) throw error;
+    const another = await freePort();
+    return { child: await start(another), port: another };
+  }
 }
 
 /** How this machine reaches what listens on a host: on every address, also on loopback. */

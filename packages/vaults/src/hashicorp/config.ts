@@ -45,7 +45,7 @@ const auth = z
         role_id: text('role_id'),
         secret_id: text('secret_id').optional(),
         wrapped_secret_id: text('wrapped_secret_id')
-          .describe('A wrapping token of a secret_id. It can be unwrapped once, by one process.')
+          .describe('A wrapping token of a secret_id. It is unwrapped once, before the settings are stored.')
           .optional(),
         mount_path: mountPath('mount_path').default('approle'),
         ...clientCertificate,
@@ -54,7 +54,9 @@ const auth = z
         method: z.literal('kubernetes'),
         role: text('role'),
         jwt: text('jwt').optional(),
-        jwt_path: text('jwt_path').describe('A file that is read again at each login.').default(serviceAccountToken),
+        jwt_path: text('jwt_path')
+          .describe('A file that the operator allows to be read; it is read again at each login.')
+          .default(serviceAccountToken),
         mount_path: mountPath('mount_path').default('kubernetes'),
         ...clientCertificate,
       }),

@@ -6,6 +6,11 @@ export const hashicorp = defineVaultBackend({
   label: 'HashiCorp Vault or OpenBao',
   configSchema,
   capabilities: { versions: true, write: false },
+  files: ({ auth }) => (auth.method === 'kubernetes' && auth.jwt === undefined ? [auth.jwt_path] : []),
+  async exchange(config, context, signal) {
+    const { exchangeSecretId } = await import('./exchange.ts');
+    return exchangeSecretId(config, context, signal);
+  },
   async connect(config, context) {
     const { connectVault } = await import('./backend.ts');
     return connectVault(config, context);

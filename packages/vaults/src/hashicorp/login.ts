@@ -1,9 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import { type KeyferryError, vaultFailure } from '@keyferry/core';
 import type { ConnectContext } from '../contract.ts';
 import type { VaultClient } from './client.ts';
 import type { HashicorpAuth } from './config.ts';
-import { type Answer, dataOf, failureOf, malformed } from './errors.ts';
+import { type Answer, failureOf, malformed } from './errors.ts';
 import { isObject } from './json.ts';
 
 /** What a login gives: the token, and for how long it is good (null: for ever). */
@@ -13,17 +12,16 @@ export interface Lease {
   renewable: boolean;
 }
 
-/** Makes the function that logs in by AppRole or Kubernetes. */
+/** Makes the function that logs in by AppRole or Kubernetes. Throws if there is nothing lasting to log in with. */
 export function createLogin(
   auth: Exclude<HashicorpAuth, { method: 'token' }>,
   client: VaultClient,
   context: ConnectContext,
 ): (signal: AbortSignal) => Promise<Lease> {
   const what = `log in at auth/${auth.mount_path}`;
-  const credentials =
-    auth.method === 'approle' ? appRoleCredentials(auth, client, context) : () => jwtCredentials(auth);
+  const credentials = auth.method === 'approle' ? appRoleCredentials(auth) : () => jwtCredentials(auth, context);
   return async (signal) => {
-    const json = await credentials(signal);
+    const json = await credentials();
     const path = `auth/${auth.mount_path}/login`;
     return context.call('login', signal, async (attempt) => {
       const answer = await client.send({ method: 'POST', path, json, what, signal: attempt });
@@ -33,40 +31,24 @@ export function createLogin(
 }
 
 type AppRole = Extract<HashicorpAuth, { method: 'approle' }>;
+type Kubernetes = Extract<HashicorpAuth, { method: 'kubernetes' }>;
 
-/** A wrapped secret_id can be unwrapped once, so what was in it is kept for later logins. */
-function appRoleCredentials(auth: AppRole, client: VaultClient, context: ConnectContext) {
-  let secretId = auth.secret_id;
-  return async (signal: AbortSignal) => {
-    secretId ??= await unwrap(auth.wrapped_secret_id ?? '', client, context, signal);
-    return { role_id: auth.role_id, secret_id: secretId };
-  };
-}
-
-/** The wrapping token goes into the header alone: in the body as well it would be spent without an answer. */
-async function unwrap(token: string, client: VaultClient, context: ConnectContext, signal: AbortSignal) {
-  const what = 'unwrap wrapped_secret_id';
-  return context.call('login', signal, async (attempt) => {
-    const answer = await client.send({ method: 'POST', path: 'sys/wrapping/unwrap', token, what, signal: attempt });
-    if (answer.status === 400 || answer.status === 403)
-      throw refused(what, 'it was used before or has expired; issue a new one');
-    const { secret_id: secretId } = dataOf(answer, what, context.now());
-    if (typeof secretId !== 'string' || secretId === '') throw refused(what, 'what it wraps is not a secret_id');
-    return secretId;
-  });
+function appRoleCredentials(auth: AppRole) {
+  const { role_id, secret_id } = auth;
+  if (secret_id === undefined)
+    throw refused('use wrapped_secret_id', 'it was stored without being unwrapped; give the credentials anew');
+  return async () => ({ role_id, secret_id });
 }
 
 /** Three parts of base64url: what is no such token is never sent, whatever file the path names. */
 const jsonWebToken = /^[\w-]+\.[\w-]+\.[\w-]*$/;
 
-async function jwtCredentials(auth: Extract<HashicorpAuth, { method: 'kubernetes' }>) {
+async function jwtCredentials(auth: Kubernetes, context: ConnectContext) {
   if (auth.jwt !== undefined) return { role: auth.role, jwt: auth.jwt };
-  const what = `log in with the token in ${auth.jwt_path}`;
-  const text = await readFile(auth.jwt_path, 'utf8').catch(() => {
-    throw refused(what, 'the file cannot be read');
-  });
-  if (!jsonWebToken.test(text.trim())) throw refused(what, 'the file holds no JSON web token');
-  return { role: auth.role, jwt: text.trim() };
+  const text = (await context.readAllowedFile(auth.jwt_path)).trim();
+  if (!jsonWebToken.test(text))
+    throw refused(`log in with the token in ${auth.jwt_path}`, 'the file holds no JSON web token');
+  return { role: auth.role, jwt: text };
 }
 
 /** The lease in the answer to a login or a renewal. */
@@ -83,6 +65,6 @@ export function leaseOf(answer: Answer, what: string, now: number): Lease {
   return { token, seconds: seconds > 0 ? seconds : null, renewable: renewable === true };
 }
 
-function refused(what: string, why: string): KeyferryError {
+export function refused(what: string, why: string): KeyferryError {
   return vaultFailure('unauthenticated', `Could not ${what}: ${why}.`);
 }

@@ -1,0 +1,76 @@
+import { builtInVaults } from '@keyferry/vaults';
+import { expect, test } from 'vitest';
+import { exchangeCredentials, type PoolOptions } from '../src/index.ts';
+import { backendOf, patient, quick, startPool, startVault } from './harness.ts';
+
+async function vaultWithWrapped() {
+  const vault = await startVault();
+  vault.mounts.enable('secret', { type: 'kv', version: 2 }).put('a', { value: 'x' });
+  vault.policies.write('reader', { 'secret/metadata/*': ['read'] });
+  vault.auth.enable('approle');
+  const role_id = vault.auth.appRole('sync', { policies: ['reader'] });
+  const wrapped_secret_id = vault.auth.secretId('sync', { wrapTtlSeconds: 300 });
+  return { vault, role_id, wrapped_secret_id };
+}
+
+function optionsOf(environment: NodeJS.ProcessEnv = {}): PoolOptions {
+  const allowedEnvironment = Object.keys(environment);
+  return { registry: builtInVaults, environment, allowedEnvironment, allowedFiles: [], limits: quick };
+}
+
+const secretId = expect.stringMatching(/^[0-9a-f-]{36}$/);
+
+test('what was exchanged logs in wherever it is read, and references beside it stay references', async () => {
+  const { vault, role_id, wrapped_secret_id } = await vaultWithWrapped();
+  const environment = { TEAM_ROLE: role_id, TEAM_WRAPPED: wrapped_secret_id };
+  const auth = { method: 'approle', role_id: 'env.TEAM_ROLE', wrapped_secret_id: 'env.TEAM_WRAPPED' };
+  const settings = { address: vault.url, auth };
+  const stored = await exchangeCredentials(optionsOf(environment), 'hashicorp', settings, patient);
+  expect(stored).toEqual({ method: 'approle', role_id: 'env.TEAM_ROLE', secret_id: secretId });
+  for (const pool of [startPool({}, environment, ['TEAM_*']), startPool({}, environment, ['TEAM_*'])]) {
+    const connection = await pool.open(backendOf(vault, { auth: stored }));
+    expect(await connection.confirm('a', patient)).toBe('present');
+  }
+});
+
+test('credentials that last come back as they were given, without a call', async () => {
+  const { vault } = await vaultWithWrapped();
+  const auth = { method: 'token', token: 'env.TEAM_TOKEN' };
+  const options = optionsOf({ TEAM_TOKEN: 't' });
+  expect(await exchangeCredentials(options, 'hashicorp', { address: vault.url, auth }, patient)).toEqual(auth);
+  expect(vault.requests.total).toBe(0);
+});
+
+test('settings that can’t be used spend nothing', async () => {
+  const { vault, role_id, wrapped_secret_id } = await vaultWithWrapped();
+  const auth = { method: 'approle', role_id, wrapped_secret_id };
+  const settings = { address: vault.url, mount: '', auth };
+  await expect(exchangeCredentials(optionsOf(), 'hashicorp', settings, patient)).rejects.toMatchObject({
+    code: 'config_invalid',
+  });
+  expect(vault.requests.total).toBe(0);
+});
+
+test('a vault that is away for a moment is asked again, and the sockets are closed', async () => {
+  const { vault, role_id, wrapped_secret_id } = await vaultWithWrapped();
+  const unwrap = 'sys/wrapping/unwrap';
+  const away = vault.faults.inject({ effect: { kind: 'status', status: 503 }, path: unwrap, times: 2 });
+  const sockets = () => process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length;
+  const before = sockets();
+  const settings = { address: vault.url, auth: { method: 'approle', role_id, wrapped_secret_id } };
+  expect(await exchangeCredentials(optionsOf(), 'hashicorp', settings, patient)).toMatchObject({ secret_id: secretId });
+  expect(away.hits).toBe(2);
+  await expect.poll(sockets).toBe(before);
+});
+
+test('a caller who gives up waits no longer', async () => {
+  const { vault, role_id, wrapped_secret_id } = await vaultWithWrapped();
+  const hang = vault.faults.inject({ effect: { kind: 'hang' }, path: 'sys/wrapping/unwrap' });
+  const controller = new AbortController();
+  const settings = { address: vault.url, auth: { method: 'approle', role_id, wrapped_secret_id } };
+  const exchange = exchangeCredentials(optionsOf(), 'hashicorp', settings, controller.signal);
+  exchange.catch(() => {});
+  await expect.poll(() => hang.hits).toBe(1);
+  controller.abort(new Error('enough'));
+  await expect(exchange).rejects.toThrow('enough');
+});
