@@ -54,14 +54,14 @@ async function expectRefusal(more: NodeJS.ProcessEnv, code: string, words: strin
   if (process.platform === 'linux') expect(processesOf(home)).toEqual([]);
 }
 
-test('a given vault is carried over given services, which are left as they were otherwise', async () => {
+test('a given vault is carried over given services, with nothing embedded', { timeout: 60_000 }, async () => {
   const { code, stdout } = await up({});
   expect(stdout).toMatch(/vault: completed in .*, 1 discovered: 1 added/);
   expect(code).toBe(0);
   expect(existsSync(join(home, 'data', 'postgres', 'cluster'))).toBe(false);
 });
 
-test('a vault that refuses leaves the backend as it was', async () => {
+test('a vault that refuses leaves the backend as it was', { timeout: 60_000 }, async () => {
   await expectRefusal({ VAULT_TOKEN: 'wrong' }, 'vault_unauthenticated', 'The token is that of VAULT_TOKEN.');
   await expectRefusal({ VAULT_NAMESPACE: 'nowhere' }, 'container_missing', '--mount');
   vault.seal();

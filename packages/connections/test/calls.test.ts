@@ -26,7 +26,7 @@ test('a connection reset and a vault that is away for a moment are tried again',
   vault.faults.inject({ effect: { kind: 'reset' }, path: 'secret/data/*', times: 1 });
   vault.faults.inject({ effect: { kind: 'status', status: 503 }, path: 'secret/data/*', times: 1 });
   vault.faults.inject({ effect: { kind: 'truncate' }, path: 'secret/data/*', times: 1 });
-  const connection = await startPool().open(backendOf(vault));
+  const connection = await startPool({ attempts: 4 }).open(backendOf(vault));
   expect(await fetchAll(connection, named(1))).toEqual({ 'key-0': 'ok' });
   expect(connection.statistics.read).toEqual({ ok: 1, unavailable: 3 });
 });

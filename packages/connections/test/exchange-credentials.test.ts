@@ -53,14 +53,26 @@ test('settings that can’t be used spend nothing', async () => {
 
 test('a vault that is away for a moment is asked again, and the sockets are closed', async () => {
   const { vault, role_id, wrapped_secret_id } = await vaultWithWrapped();
-  const unwrap = 'sys/wrapping/unwrap';
-  const away = vault.faults.inject({ effect: { kind: 'status', status: 503 }, path: unwrap, times: 2 });
   const sockets = () => process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length;
   const before = sockets();
   const settings = { address: vault.url, auth: { method: 'approle', role_id, wrapped_secret_id } };
-  expect(await exchangeCredentials(optionsOf(), 'hashicorp', settings, patient)).toMatchObject({ secret_id: secretId });
-  expect(away.hits).toBe(2);
+  vault.seal();
+  const options = { ...optionsOf(), limits: { ...quick, attempts: 100_000 } };
+  const exchange = exchangeCredentials(options, 'hashicorp', settings, patient);
+  await expect.poll(() => vault.requests.total).toBeGreaterThan(1);
+  vault.unseal();
+  expect(await exchange).toMatchObject({ secret_id: secretId });
   await expect.poll(sockets).toBe(before);
+});
+
+test('an answer that was lost on its way leaves the wrapping token spent, and that is said', async () => {
+  const { vault, role_id, wrapped_secret_id } = await vaultWithWrapped();
+  vault.faults.inject({ effect: { kind: 'reset' }, path: 'sys/wrapping/unwrap', times: 1 });
+  const settings = { address: vault.url, auth: { method: 'approle', role_id, wrapped_secret_id } };
+  await expect(exchangeCredentials(optionsOf(), 'hashicorp', settings, patient)).rejects.toMatchObject({
+    code: 'vault_unauthenticated',
+    message: expect.stringContaining('issue a new one'),
+  });
 });
 
 test('a caller who gives up waits no longer', async () => {

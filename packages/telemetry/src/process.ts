@@ -14,6 +14,12 @@ export const nodeFlags: readonly string[] = ['--max-semi-space-size=8', '--max-o
  * it is stopped once, within a deadline. A start that fails says why in one line and ends with exit code 1.
  */
 export async function runProcess(log: Log, start: () => Promise<() => Promise<void>>): Promise<void> {
+  // Node would print such an error whole, whatever its message quotes.
+  for (const event of ['uncaughtException', 'unhandledRejection'] as const)
+    process.on(event, (error: unknown) => {
+      log.error({ error: error as Error }, 'a fault of Keyferry ended the process');
+      process.exit(1);
+    });
   let stop: () => Promise<void>;
   try {
     stop = await start();

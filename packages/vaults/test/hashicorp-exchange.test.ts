@@ -64,8 +64,9 @@ test('what is wrapped has to be a secret_id', async () => {
 
 test('a vault that is away has spent nothing', async () => {
   const { vault, authOf, exchange } = await benchWithWrapped();
-  vault.faults.inject({ effect: { kind: 'status', status: 503 }, path: 'sys/wrapping/unwrap', times: 1 });
-  expect(await failureOf(exchange({ auth: authOf() }))).toMatchObject({ failureClass: 'unavailable' });
+  vault.seal();
+  expect(await failureOf(exchange({ auth: authOf() }))).toMatchObject({ code: 'vault_sealed' });
+  vault.unseal();
   expect(await exchange({ auth: authOf() })).toHaveProperty('secret_id');
 });
 
