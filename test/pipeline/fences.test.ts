@@ -105,6 +105,16 @@ test('a claim between another worker’s check and its commit waits for the comm
   expect(await stealing).toBeNull();
 });
 
+test('a large backend has a few shards in the queue at a time, and each that ends lets the next in', async () => {
+  seed(3_000);
+  const [first] = await toShards();
+  const cycleId = (first as Dispatch).cycle_id;
+  const shards = async () => (await releasedShards(cycleId)).map((job) => job.shard).sort();
+  expect(await shards()).toEqual([0, 1, 2, 3]);
+  await house.run(first as Dispatch);
+  expect(await shards()).toEqual([1, 2, 3, 4]);
+});
+
 test('a worker that was overtaken writes nothing', async () => {
   seed(10);
   const [job] = await toShards();

@@ -18,7 +18,7 @@ describe('keyferry up on embedded services', { timeout: 60_000 }, () => {
     expect(stderr).not.toContain('error');
     expect(code).toBe(0);
     expect(stdout).toMatch(/demo: completed in .*, 12 discovered: 12 added/);
-    expect(stdout).toMatch(/bifrost\/openai\/production +active +api_key +1/);
+    expect(stdout).toMatch(/demo\/openai\/production +active +api_key +1/);
     for (const secret of ['master.key', 'api-token', 'demo-vault.json'])
       expect(statSync(state(secret)).mode & 0o077, secret).toBe(0);
     expect(leftBehind()).toEqual([]);
@@ -42,15 +42,15 @@ describe('keyferry up on embedded services', { timeout: 60_000 }, () => {
     const doctor = await keyferry(['doctor', '--json'], env);
     expect(JSON.parse(doctor.stdout)).toMatchObject({ ok: true });
 
-    await keyferry(['demo', 'put', 'bifrost/openai/staging', 'sk-new'], env);
+    await keyferry(['demo', 'put', 'demo/openai/staging', 'sk-new'], env);
     await keyferry(['sync', 'demo', '--wait'], env);
-    await running.printed('keys.updated  bifrost/openai/staging');
-    await keyferry(['demo', 'delete', 'bifrost/openai/staging'], env);
+    await running.printed('keys.updated  demo/openai/staging');
+    await keyferry(['demo', 'delete', 'demo/openai/staging'], env);
     await keyferry(['sync', 'demo', '--wait'], env);
-    await running.printed('keys.deprecated  bifrost/openai/staging');
-    await keyferry(['demo', 'restore', 'bifrost/openai/staging'], env);
+    await running.printed('keys.deprecated  demo/openai/staging');
+    await keyferry(['demo', 'restore', 'demo/openai/staging'], env);
     await keyferry(['sync', 'demo', '--wait'], env);
-    await running.printed('keys.restored  bifrost/openai/staging');
+    await running.printed('keys.restored  demo/openai/staging');
 
     running.child.kill('SIGTERM');
     running.child.kill('SIGTERM');

@@ -60,7 +60,7 @@ test('with a state file, secrets, roles and tokens are there again after a resta
   const second = await start({ demo: true, stateFile });
   expect(second.rootToken).toBe(first.rootToken);
   expect(await second.control('paths', { mount: 'secret' })).toHaveLength(13);
-  expect(await read(second, 'bifrost/openai/staging')).toEqual({ status: 200, version: 1 });
+  expect(await read(second, 'demo/openai/staging')).toEqual({ status: 200, version: 1 });
   const lookup = await fetch(`${second.url}/v1/auth/token/lookup-self`, { headers: { 'x-vault-token': token } });
   expect(lookup.status).toBe(200);
   const body = JSON.stringify({ role_id: roleId, secret_id: secretId });

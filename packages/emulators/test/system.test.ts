@@ -121,12 +121,12 @@ test('over TLS it can demand a certificate of the client', async () => {
   await expect(status({})).rejects.toThrow();
 });
 
-test('the demo has a dozen keys below bifrost, one with an expiry and one with custom metadata', async () => {
+test('the demo has a dozen keys below demo, one with an expiry and one with custom metadata', async () => {
   seedDemo(await start());
   const kv = emulator.kv('secret');
   expect(kv.paths()).toHaveLength(12);
-  expect(kv.paths().every((path) => path.startsWith('bifrost/'))).toBe(true);
-  expect(kv.get('bifrost/virtual-keys/team-support')?.customMetadata).toHaveProperty('owner');
-  const short = await ask(emulator, 'secret/data/bifrost/contractors/short-lived');
+  expect(kv.paths().every((path) => path.startsWith('demo/'))).toBe(true);
+  expect(kv.get('demo/virtual-keys/team-support')?.customMetadata).toHaveProperty('owner');
+  const short = await ask(emulator, 'secret/data/demo/contractors/short-lived');
   expect(short.body.data.metadata.deletion_time).not.toBe('');
 });

@@ -128,7 +128,7 @@ export async function deprecateKeys(
 ): Promise<string[]> {
   if (keyIds.length === 0) return [];
   const { rows } = await sql<{ id: string; local_path: string }>`
-    WITH gone AS (SELECT id FROM keys WHERE id = ANY(${keyIds}::uuid[]) AND state = 'active'
+    WITH gone AS MATERIALIZED (SELECT id FROM keys WHERE id = ANY(${keyIds}::uuid[]) AND state = 'active'
                   ORDER BY remote_hash FOR UPDATE)
     UPDATE keys k SET state = 'deprecated', state_changed_at = ${options.now}, deprecated_at = ${options.now},
       row_version = row_version + 1, updated_at = ${options.now},

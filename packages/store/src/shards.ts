@@ -110,11 +110,13 @@ export async function countPendingShards(tx: Tx, cycleId: string): Promise<numbe
 
 /** Lets the next shards of a cycle be worked on. Returns their jobs, to be enqueued once this has committed. */
 export async function releaseShards(tx: Tx, cycleId: string, limit: number, now: Date): Promise<Dispatch[]> {
+  // Materialized: as a mere subquery it may run once for every row that is updated, and lock other rows each time.
   const { rows } = await sql<{ tenant_id: string; number: number; dispatch: number }>`
+    WITH next AS MATERIALIZED (
+      SELECT number FROM shards WHERE cycle_id = ${cycleId} AND state = 'pending' AND NOT released
+      ORDER BY number LIMIT ${limit} FOR UPDATE SKIP LOCKED)
     UPDATE shards s SET released = true, dispatch = s.dispatch + 1, dispatched_at = ${now}
-    FROM (SELECT number FROM shards WHERE cycle_id = ${cycleId} AND state = 'pending' AND NOT released
-          ORDER BY number LIMIT ${limit} FOR UPDATE SKIP LOCKED) AS next
-    WHERE s.cycle_id = ${cycleId} AND s.number = next.number
+    FROM next WHERE s.cycle_id = ${cycleId} AND s.number = next.number
     RETURNING s.tenant_id, s.number, s.dispatch`.execute(tx);
   return rows.map(({ number, ...row }) => ({ ...row, cycle_id: cycleId, stage: 'sync', shard: number }));
 }

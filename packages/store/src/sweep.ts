@@ -16,7 +16,7 @@ export async function allTenants(store: Store): Promise<string[]> {
 
 export async function expireKeys(tx: Tx, now: Date, limit: number): Promise<Swept[]> {
   const { rows } = await sql<Swept>`
-    WITH due AS (SELECT id FROM keys WHERE expires_at <= ${now} AND state = ANY(${statesLeftBy('expiryPassed')}) AND NOT revoked
+    WITH due AS MATERIALIZED (SELECT id FROM keys WHERE expires_at <= ${now} AND state = ANY(${statesLeftBy('expiryPassed')}) AND NOT revoked
                  ORDER BY remote_hash LIMIT ${limit} FOR UPDATE SKIP LOCKED)
     UPDATE keys k SET state = 'expired', state_changed_at = ${now}, row_version = row_version + 1, updated_at = ${now}
     FROM due WHERE k.id = due.id RETURNING k.backend_id, k.local_path`.execute(tx);
@@ -29,7 +29,7 @@ export async function expireKeys(tx: Tx, now: Date, limit: number): Promise<Swep
  */
 export async function archiveKeys(tx: Tx, now: Date, limit: number): Promise<Swept[]> {
   const { rows } = await sql<Swept>`
-    WITH due AS (
+    WITH due AS MATERIALIZED (
       SELECT k.id FROM keys k JOIN backends b ON b.id = k.backend_id
       WHERE k.state = ANY(${statesLeftBy('graceOver')}) AND NOT k.revoked
         AND k.state_changed_at + make_interval(secs => b.grace_period_seconds) <= ${now}
@@ -43,7 +43,7 @@ export async function archiveKeys(tx: Tx, now: Date, limit: number): Promise<Swe
 /** Removes archived and expired keys after their retention, values and all. The audit log keeps that they were. */
 export async function purgeKeys(tx: Tx, now: Date, limit: number): Promise<Swept[]> {
   const { rows } = await sql<Swept>`
-    WITH due AS (
+    WITH due AS MATERIALIZED (
       SELECT k.id FROM keys k JOIN backends b ON b.id = k.backend_id
       WHERE k.state = ANY(${statesLeftBy('retentionOver')})
         AND k.state_changed_at + make_interval(secs => b.retain_archived_seconds) <= ${now}

@@ -4,7 +4,7 @@ import { addCommand, addGroup, type Host } from '../command.ts';
 import { type DemoVault, homeOf, readHomeFile } from '../home.ts';
 import type { Output } from '../output/output.ts';
 
-const aPath = 'bifrost/openai/staging';
+const aPath = 'demo/openai/staging';
 
 /** Changes in the demo vault, as its owner would make them there. Keyferry sees them in its next cycle. */
 export function demoCommands(program: Command, host: Host): void {

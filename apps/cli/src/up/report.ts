@@ -32,8 +32,8 @@ export async function showReport(
 /** How to go on from here, for whoever sees this for the first time. */
 export function showNextSteps(output: Output, api: ApiClient, home: Home, demo: boolean): void {
   const changing = [
-    'npx keyferry demo put bifrost/openai/production sk-new   change a key in the demo vault',
-    'npx keyferry demo delete bifrost/openai/staging          delete one; `demo restore` brings it back',
+    'npx keyferry demo put demo/openai/production sk-new   change a key in the demo vault',
+    'npx keyferry demo delete demo/openai/staging          delete one; `demo restore` brings it back',
     'npx keyferry sync demo --wait                            don’t wait for the next cycle',
   ];
   const looking = [

@@ -10,6 +10,9 @@ export const givenName = 'vault';
 /** Short, so that a newcomer sees changes come by themselves. */
 const demoInterval = '15s';
 
+/** Apart from what a vault of one's own usually has, so that its keys find their local paths free. */
+const demoPaths = ['demo/*'];
+
 /** A backend as this run wants it. `config` are the members that it insists on; null is for one that must not be there. */
 export interface WantedBackend {
   name: string;
@@ -20,7 +23,7 @@ export interface WantedBackend {
 
 export function demoBackend(address: string): WantedBackend {
   const auth = { method: 'token', token: `env.${demoTokenVariable}` };
-  return { name: 'demo', config: { address }, syncPaths: undefined, onCreation: { sync_interval: demoInterval, auth } };
+  return { name: 'demo', config: { address }, syncPaths: demoPaths, onCreation: { sync_interval: demoInterval, auth } };
 }
 
 export function givenBackend(vault: GivenVault): WantedBackend {

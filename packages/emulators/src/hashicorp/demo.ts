@@ -1,6 +1,6 @@
 import type { VaultEmulator } from './emulator.ts';
 
-/** Where the demo's keys are: below `bifrost/` of this mount. */
+/** Where the demo's keys are: below `demo/` of this mount. */
 export const demoMount = 'secret';
 
 /** Fills an empty emulator with keys that look like keys and open nothing. */
@@ -22,14 +22,14 @@ export function seedDemo(emulator: VaultEmulator): void {
     },
     'virtual-keys/team-search': { value: 'vk-demo-not-a-key-search-0001' },
   };
-  for (const [path, data] of Object.entries(keys)) kv.put(`bifrost/${path}`, data);
+  for (const [path, data] of Object.entries(keys)) kv.put(`demo/${path}`, data);
   kv.put(
-    'bifrost/virtual-keys/team-support',
+    'demo/virtual-keys/team-support',
     { value: 'vk-demo-not-a-key-support-0002' },
     { customMetadata: { owner: 'support@example.invalid', cost_center: 'demo-42' } },
   );
   kv.put(
-    'bifrost/contractors/short-lived',
+    'demo/contractors/short-lived',
     { value: 'sk-demo-not-a-key-short-lived-0001' },
     { deleteVersionAfter: '90d' },
   );
