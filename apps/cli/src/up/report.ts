@@ -32,14 +32,14 @@ export async function showReport(
 /** How to go on from here, for whoever sees this for the first time. */
 export function showNextSteps(output: Output, api: ApiClient, home: Home, demo: boolean): void {
   const changing = [
-    'npx keyferry demo put demo/openai/production sk-new   change a key in the demo vault',
-    'npx keyferry demo delete demo/openai/staging          delete one; `demo restore` brings it back',
-    'npx keyferry sync demo --wait                            don’t wait for the next cycle',
+    'npx keyferry demo put demo/openai/production sk-new  change a key in the demo vault',
+    'npx keyferry demo delete demo/openai/staging         delete one; `demo restore` brings it back',
+    'npx keyferry sync demo --wait                        don’t wait for the next cycle',
   ];
   const looking = [
-    'npx keyferry backend list                                how the backends are doing',
-    'npx keyferry keys list                                   the keys, without their values',
-    'npx keyferry --help                                      everything else',
+    'npx keyferry backend list                            how the backends are doing',
+    'npx keyferry keys list                               the keys, without their values',
+    'npx keyferry --help                                  everything else',
   ];
   output.note(
     [
