@@ -146,6 +146,34 @@ test('a job that runs twice at once, in every stage, lands once', async () => {
   expect(created).toHaveLength(600);
 });
 
+test('a validation that is cut off and run again settles what it would have settled at once', async () => {
+  seed(600);
+  const secrets = house.vault.kv('secret');
+  secrets.put('bifrost/..', { value: 'x' });
+  secrets.put(`bifrost/${'é'.normalize('NFC')}`, { value: 'x' });
+  secrets.put(`bifrost/${'é'.normalize('NFD')}`, { value: 'x' });
+  const first = await openByHand();
+  await house.run(first);
+  const validation: Dispatch = { ...first, stage: 'validate', dispatch: 2 };
+  // The first run is stopped after its first shard, as by a lost lock.
+  const stop = new AbortController();
+  const cutOff: Services = {
+    ...house.services,
+    now: () => {
+      stop.abort();
+      return house.clock.now();
+    },
+  };
+  await expect(runJob(cutOff, validation, stop.signal)).rejects.toThrow();
+  await house.run(validation);
+  for (const job of await releasedShards(first.cycle_id)) await house.run(job);
+  await finish(first.cycle_id);
+  const [cycle] = await house.read((tx) => tx.selectFrom('cycles').selectAll().execute());
+  expect(cycle).toMatchObject({ state: 'completed', counts: { discovered: 603, added: 600, skipped: 3 } });
+  expect(addsUp(cycle?.counts as CycleCounts)).toBe(true);
+  expect(await house.issues(first.cycle_id)).toHaveLength(3);
+});
+
 test('a job of an older dispatch does nothing', async () => {
   seed(3);
   const first = await openByHand();

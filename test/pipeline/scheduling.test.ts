@@ -1,4 +1,4 @@
-import { claimDue } from '@keyferry/pipeline';
+import { claimDue, prune } from '@keyferry/pipeline';
 import { jobIdOf, openRedis } from '@keyferry/queue';
 import { openStore } from '@keyferry/store';
 import { Queue } from 'bullmq';
@@ -155,3 +155,22 @@ async function removeFromRedis(jobId: string) {
   await queue.close();
   redis.disconnect();
 }
+
+test('cycles in which nothing happened are dropped after a day, others after thirty, delivered events after seven', async () => {
+  house.vault.kv('secret').put('bifrost/a', { value: 'a' });
+  const backend = await house.addBackend();
+  await house.cycle(backend);
+  await house.cycle(backend);
+  await house.read((tx) => tx.updateTable('outbox').set({ delivered_at: house.clock.now() }).execute());
+  house.clock.advance(24 * 3600 + 1);
+  await prune(house.services);
+  expect((await cycles()).map((cycle) => cycle.counts.added)).toEqual([1]);
+  expect(await house.events()).toHaveLength(3);
+  house.clock.advance(6 * 24 * 3600);
+  await prune(house.services);
+  expect(await cycles()).toHaveLength(1);
+  expect(await house.events()).toEqual([]);
+  house.clock.advance(23 * 24 * 3600);
+  await prune(house.services);
+  expect(await cycles()).toEqual([]);
+});

@@ -1,5 +1,5 @@
 import { relayOutbox } from '@keyferry/events';
-import { claimDue, reconcile, sweep } from '@keyferry/pipeline';
+import { claimDue, prune, reconcile, sweep } from '@keyferry/pipeline';
 import { createQueues, openRedis, waitForRedis } from '@keyferry/queue';
 import { openStore, waitForDatabase } from '@keyferry/store';
 import { createLog, runProcess, serveHealth, throttled } from '@keyferry/telemetry';
@@ -10,6 +10,7 @@ import { repeat } from './repeat.ts';
 
 const startDeadlineMs = 30_000;
 const sweepPauseMs = 30_000;
+const prunePauseMs = 600_000;
 /** Reconciling compares open cycles with Redis, which is cheap, but needs no hurry. */
 const reconcilePauses = 10;
 /** A scheduler whose claims have failed for this long is restarted by whoever watches it. */
@@ -42,6 +43,7 @@ await runProcess(log, async () => {
     claiming,
     repeat(() => reconcile(services, environment.settleMs), pollMs * reconcilePauses, failed('reconciling')),
     repeat(() => sweep(services), sweepPauseMs, failed('sweeping')),
+    repeat(() => prune(services), prunePauseMs, failed('pruning')),
     repeat(() => relayOutbox({ store, redis, prefix, log, now }), pollMs, failed('relaying events')),
   ];
   const health = await serveHealth(environment.health, async () => {

@@ -98,10 +98,11 @@ export async function markReplayed(tx: Tx, backendId: string): Promise<number> {
 
 /**
  * Opens a failed cycle again at its sync stage, with the shards that failed. Returns the jobs to enqueue, or null if the
- * cycle can't be resumed: it is not a failed one whose listing was complete, or a newer one is open.
+ * cycle can't be resumed: it did not fail, or not in its shards.
  */
 export async function resumeCycle(tx: Tx, cycle: Cycle, now: Date): Promise<Dispatch[] | null> {
-  if (cycle.state !== 'failed' || !cycle.listing_complete) return null;
+  // Before the sync stage, refs have no local paths yet.
+  if (cycle.state !== 'failed' || !(cycle.stage === 'sync' || cycle.stage === 'deprecate')) return null;
   const reopened = await tx
     .updateTable('shards')
     .set({ state: 'pending', attempts: 0, released: false })

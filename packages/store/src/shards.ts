@@ -89,7 +89,7 @@ export async function setMappedRefs(
     .updateTable('shards')
     .set({
       refs: encodeRefs(refs),
-      counts: sql`${JSON.stringify(counts)}::jsonb`,
+      counts: addCounts(sql.ref('counts'), counts),
       state: refs.length > 0 ? 'pending' : 'done',
       dispatched_at: now,
     })

@@ -66,10 +66,21 @@ export async function archiveBackendKeys(tx: Tx, backendId: string, now: Date): 
   return rows.map((row) => row.local_path);
 }
 
-/** Drops closed cycles, with their shards, issues and failures, and lets go of shards that nobody can resume any more. */
-export async function pruneCycles(tx: Tx, before: { shards: Date; cycles: Date }): Promise<void> {
+/** Most cycles that one statement drops. */
+const pruneBatch = 5_000;
+
+/**
+ * Drops closed cycles with their shards, issues and failures: soon those in which nothing happened, later all. Lets go of
+ * shards that nobody can resume any more. Returns whether there is more to drop.
+ */
+export async function pruneCycles(tx: Tx, before: { shards: Date; quiet: Date; all: Date }): Promise<boolean> {
   await sql`DELETE FROM shards s USING cycles c
     WHERE c.id = s.cycle_id AND c.state <> 'open' AND c.closed_at < ${before.shards}`.execute(tx);
-  await sql`DELETE FROM cycles WHERE id IN (
-    SELECT id FROM cycles WHERE state <> 'open' AND closed_at < ${before.cycles} LIMIT 1000)`.execute(tx);
+  const dropped = await sql`DELETE FROM cycles WHERE id IN (
+    SELECT id FROM cycles WHERE state <> 'open' AND (closed_at < ${before.all} OR (
+      closed_at < ${before.quiet} AND state = 'completed' AND issues = 0
+      AND NOT jsonb_path_exists(counts,
+        '$ ? (@.added > 0 || @.updated > 0 || @.restored > 0 || @.deprecated > 0 || @.held > 0 || @.gone > 0)')))
+    LIMIT ${pruneBatch})`.execute(tx);
+  return Number(dropped.numAffectedRows ?? 0) === pruneBatch;
 }

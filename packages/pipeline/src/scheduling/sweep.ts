@@ -5,8 +5,6 @@ import {
   archiveKeys,
   expireKeys,
   listBackends,
-  pruneCycles,
-  pruneEvents,
   purgeKeys,
   type Swept,
   type Tx,
@@ -24,14 +22,10 @@ const passes: readonly [SweepEvent, (tx: Tx, now: Date, limit: number) => Promis
 
 /** Keys that one transaction moves at most, so that a sweep never holds many rows for long. */
 const batchSize = 1_000;
-const days = 24 * 3600 * 1000;
-const keptForResume = 1 * days;
-const keptCycles = 30 * days;
-const keptEvents = 7 * days;
 
 export type SweepCounts = Record<SweepEvent, number>;
 
-/** Does what is due by time alone: expiry, the end of grace, retention, and the records nobody needs any more. */
+/** Does what is due by time alone: expiry, the end of grace, retention. */
 export async function sweep(services: CoordinationServices): Promise<SweepCounts> {
   const counts: SweepCounts = { 'keys.expired': 0, 'keys.archived': 0, 'keys.purged': 0 };
   for (const tenantId of await allTenants(services.store)) {
@@ -47,11 +41,6 @@ export async function sweep(services: CoordinationServices): Promise<SweepCounts
         counts[type] += moved;
       } while (moved === batchSize);
     }
-    await services.store.inTenant(tenantId, async (tx) => {
-      const ago = (time: number) => new Date(services.now().getTime() - time);
-      await pruneCycles(tx, { shards: ago(keptForResume), cycles: ago(keptCycles) });
-      await pruneEvents(tx, ago(keptEvents));
-    });
   }
   return counts;
 }

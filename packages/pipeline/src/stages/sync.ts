@@ -15,7 +15,7 @@ const patience = 40;
  * the vault itself is well.
  */
 export async function syncShard(run: StageRun, shard: Shard): Promise<Dispatch[]> {
-  const left = new Map(shard.refs.map(([remote, local]) => [remote, local ?? remote]));
+  const left = new Map(shard.refs.map(([remote, local]) => [remote, validated(local)]));
   const connection = await run.connect();
   let postponed: Error | null = null;
   let failuresInARow = 0;
@@ -44,6 +44,11 @@ export async function syncShard(run: StageRun, shard: Shard): Promise<Dispatch[]
   await connection.probe(run.signal);
   const rest = { ...emptyPart(), failed: [...left.keys()].map((remote) => ({ remote, error: reason })) };
   return await commitPart(run, shard, left, rest);
+}
+
+function validated(local: string | null): string {
+  if (local === null) throw new Error('A shard came to be synced before it was validated.');
+  return local;
 }
 
 const failureOf = (outcome: FetchOutcome) => ('error' in outcome ? outcome.error : null);

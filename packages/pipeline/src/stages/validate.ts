@@ -11,34 +11,24 @@ import {
   remoteHash,
   type ShardRef,
   setMappedRefs,
+  type Tx,
 } from '@keyferry/store';
 import type { StageHandler, StageRun } from './stage-run.ts';
 
 /**
  * Gives each ref its local path, and takes out those that can't be carried: excluded, of a wrong form, or taken. It calls
- * no vault. Two passes: the first finds local paths that two refs of this cycle want, since then neither gets it.
+ * no vault. Two passes: the first finds local paths that two refs of this cycle want, since then neither gets it. All of
+ * it is one transaction, since a second run over what a first has taken refs out of would not see those pairs.
  */
 export const validate: StageHandler = async (run) => {
   const { services, cycle } = run;
-  const wanted = await findDuplicates(run);
-  for (let number = 0; number < cycle.shards_total; number++) {
-    run.signal.throwIfAborted();
-    await services.store.inTenant(cycle.tenant_id, async (tx) => {
-      await holdStage(tx, cycle);
-      const refs = (await readRefs(tx, cycle.id, number)) ?? [];
-      const mapped = refs.map((ref) => mapRef(run, ref));
-      const owners = await ownersOf(
-        tx,
-        mapped.flatMap(({ local }) => (local === null ? [] : [local])),
-      );
-      const judged = mapped.map((ref) => judge(run, ref, wanted, owners));
-      const passed = judged.flatMap((ref): ShardRef[] => (ref.issue ? [] : [[ref.remote, ref.local]]));
-      const issues = judged.flatMap((ref) => ref.issue ?? []);
-      await addIssues(tx, cycle, issues);
-      await setMappedRefs(tx, cycle.id, number, passed, { skipped: issues.length }, services.now());
-    });
-  }
+  const wantedTwice = await findDuplicates(run);
   return await services.store.inTenant(cycle.tenant_id, async (tx) => {
+    await holdStage(tx, cycle);
+    for (let number = 0; number < cycle.shards_total; number++) {
+      run.signal.throwIfAborted();
+      await validateShard(run, tx, number, wantedTwice);
+    }
     const left = await countPendingShards(tx, cycle.id);
     const jobs = await releaseShards(tx, cycle.id, shardsAtATime, services.now());
     const next = left > 0 ? 'sync' : 'deprecate';
@@ -47,6 +37,21 @@ export const validate: StageHandler = async (run) => {
     return left > 0 ? jobs : [moved];
   });
 };
+
+async function validateShard(run: StageRun, tx: Tx, number: number, wantedTwice: Set<string>): Promise<void> {
+  const { services, cycle } = run;
+  const refs = (await readRefs(tx, cycle.id, number)) ?? [];
+  const mapped = refs.map((ref) => mapRef(run, ref));
+  const owners = await ownersOf(
+    tx,
+    mapped.flatMap(({ local }) => (local === null ? [] : [local])),
+  );
+  const judged = mapped.map((ref) => judge(run, ref, wantedTwice, owners));
+  const passed = judged.flatMap((ref): ShardRef[] => (ref.issue ? [] : [[ref.remote, ref.local]]));
+  const issues = judged.flatMap((ref) => ref.issue ?? []);
+  await addIssues(tx, cycle, issues);
+  await setMappedRefs(tx, cycle.id, number, passed, { skipped: issues.length }, services.now());
+}
 
 interface MappedRef {
   remote: string;

@@ -1,0 +1,24 @@
+import { allTenants, pruneCycles, pruneEvents } from '@keyferry/store';
+import type { CoordinationServices } from '../services.ts';
+
+const days = 24 * 3600 * 1000;
+/** A failed cycle is resumed while it is younger than its backend's interval, which is seven days at most. */
+const keptForResume = 7 * days;
+/** Of cycles in which nothing happened there are thousands a day. */
+const keptQuietCycles = 1 * days;
+const keptCycles = 30 * days;
+const keptEvents = 7 * days;
+
+/** Drops records that nobody needs any more. */
+export async function prune(services: CoordinationServices): Promise<void> {
+  const ago = (time: number) => new Date(services.now().getTime() - time);
+  for (const tenantId of await allTenants(services.store)) {
+    let more: boolean;
+    do {
+      more = await services.store.inTenant(tenantId, (tx) =>
+        pruneCycles(tx, { shards: ago(keptForResume), quiet: ago(keptQuietCycles), all: ago(keptCycles) }),
+      );
+    } while (more);
+    await services.store.inTenant(tenantId, (tx) => pruneEvents(tx, ago(keptEvents)));
+  }
+}
