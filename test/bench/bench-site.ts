@@ -14,6 +14,7 @@ import {
   openStore,
 } from '@keyferry/store';
 import { createLog } from '@keyferry/telemetry';
+import { settingsFor } from '../support/backend-settings.ts';
 import { startApp } from '../support/processes.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
@@ -75,23 +76,11 @@ export async function openBenchSite(): Promise<BenchSite> {
     },
     async addBackend(vault) {
       const name = `run-${++names}`;
-      const settings = {
+      const settings = settingsFor(vault, {
         name,
-        kind: 'hashicorp',
-        config: { address: vault.url, mount: 'secret' },
-        auth: { method: 'token', token: vault.rootToken },
-        prefix: 'bifrost',
-        sync_paths: ['bifrost/*'],
-        exclude_paths: [],
         path_mapping: [{ from: `${name}/**`, to: 'bifrost/**' }],
         sync_interval_seconds: 24 * 3600,
-        auto_deprecate: true,
-        backup_deprecated_keys: true,
-        grace_period_seconds: 24 * 3600,
-        retain_archived_seconds: 24 * 3600,
-        conflict_policy: 'backend_wins' as const,
-        state: 'active' as const,
-      };
+      });
       const input = {
         tenantId: defaultTenantId,
         settings,

@@ -23,6 +23,7 @@ import {
 } from '@keyferry/store';
 import { builtInVaults } from '@keyferry/vaults';
 import { vi } from 'vitest';
+import { settingsFor } from './backend-settings.ts';
 import { createDatabase, type TestDatabase } from './database.ts';
 import { newQueuePrefix, redisUrl } from './redis.ts';
 
@@ -160,26 +161,8 @@ export async function openHouse(options: HouseOptions = {}): Promise<House> {
     stopWorkers,
     async addBackend(settings = {}) {
       const keys = await services.keyring.ofTenant(tenantId);
-      const defaults: BackendSettings = {
-        name: `vault-${++names}`,
-        kind: 'hashicorp',
-        config: { address: vault.url, mount: 'secret' },
-        auth: { method: 'token', token: vault.rootToken },
-        prefix: 'bifrost',
-        sync_paths: ['bifrost/*'],
-        exclude_paths: [],
-        path_mapping: [],
-        sync_interval_seconds: 300,
-        auto_deprecate: true,
-        backup_deprecated_keys: true,
-        grace_period_seconds: 24 * 3600,
-        retain_archived_seconds: 90 * 24 * 3600,
-        conflict_policy: 'backend_wins',
-        state: 'active',
-      };
-      return await read((tx) =>
-        createBackend(tx, { tenantId, settings: { ...defaults, ...settings }, keys, now: clock.now() }),
-      );
+      const complete = settingsFor(vault, { name: `vault-${++names}`, ...settings });
+      return await read((tx) => createBackend(tx, { tenantId, settings: complete, keys, now: clock.now() }));
     },
     async cycle(backend) {
       clock.advance(1);

@@ -16,6 +16,7 @@ import {
   type Tx,
 } from '@keyferry/store';
 import { vi } from 'vitest';
+import { settingsFor } from './backend-settings.ts';
 import { type AppProcess, startApp } from './processes.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
@@ -91,24 +92,9 @@ export async function openSite(): Promise<Site> {
     },
     async addBackend(settings = {}) {
       const keys = await keyring.ofTenant(defaultTenantId);
-      const defaults: BackendSettings = {
-        name: `vault-${++names}`,
-        kind: 'hashicorp',
-        config: { address: vault.url, mount: 'secret' },
-        auth: { method: 'token', token: vault.rootToken },
-        prefix: 'bifrost',
-        sync_paths: ['bifrost/*'],
-        exclude_paths: [],
-        path_mapping: [],
-        sync_interval_seconds: 24 * 3600,
-        auto_deprecate: true,
-        backup_deprecated_keys: true,
-        grace_period_seconds: 24 * 3600,
-        retain_archived_seconds: 90 * 24 * 3600,
-        conflict_policy: 'backend_wins',
-        state: 'active',
-      };
-      const input = { tenantId: defaultTenantId, settings: { ...defaults, ...settings }, keys, now: new Date() };
+      const name = `vault-${++names}`;
+      const complete = settingsFor(vault, { name, sync_interval_seconds: 24 * 3600, ...settings });
+      const input = { tenantId: defaultTenantId, settings: complete, keys, now: new Date() };
       return (await read((tx) => createBackend(tx, input))).id;
     },
     allEnded: (count) =>

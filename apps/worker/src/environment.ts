@@ -1,6 +1,19 @@
 import { parseAllowedFiles } from '@keyferry/connections';
-import { KeyferryError, type Stage, stages } from '@keyferry/core';
-import { defaultQueuePrefix } from '@keyferry/queue';
+import {
+  databaseProtocols,
+  type Environment,
+  firstRetryDelayMs,
+  KeyferryError,
+  listVariable,
+  masterKeyVariables,
+  mostPort,
+  numberVariable,
+  redisProtocols,
+  type Stage,
+  stages,
+  urlVariable,
+} from '@keyferry/core';
+import { defaultLockMs, defaultQueuePrefix } from '@keyferry/queue';
 
 export interface WorkerEnvironment {
   databaseUrl: string;
@@ -10,10 +23,11 @@ export interface WorkerEnvironment {
   allowedEnvironment: string[];
   allowedFiles: string[];
   concurrency: Record<Stage, number>;
-  lockMs: number | undefined;
-  firstRetryMs: number | undefined;
+  /** Milliseconds that a job may go without a sign of life before another worker takes it. */
+  lockMs: number;
+  /** Milliseconds before a failed stage is tried again. */
+  firstRetryMs: number;
   health: { host: string; port: number };
-  logLevel: string;
 }
 
 /**
@@ -23,26 +37,28 @@ export interface WorkerEnvironment {
  */
 const defaultConcurrency: Record<Stage, number> = { discover: 32, validate: 4, sync: 16, deprecate: 16, notify: 4 };
 
-export function readEnvironment(env: NodeJS.ProcessEnv): WorkerEnvironment {
+export function readEnvironment(env: Environment): WorkerEnvironment {
   return {
-    databaseUrl: required(env, 'DATABASE_URL'),
-    redisUrl: required(env, 'REDIS_URL'),
-    queuePrefix: env.KEYFERRY_QUEUE_PREFIX ?? defaultQueuePrefix,
-    masterKey: { text: env.KEYFERRY_MASTER_KEY, file: env.KEYFERRY_MASTER_KEY_FILE },
-    allowedEnvironment: (env.KEYFERRY_ALLOWED_ENV ?? '').split(',').filter((name) => name !== ''),
+    databaseUrl: urlVariable(env, 'DATABASE_URL', databaseProtocols),
+    redisUrl: urlVariable(env, 'REDIS_URL', redisProtocols),
+    queuePrefix: env.KEYFERRY_QUEUE_PREFIX || defaultQueuePrefix,
+    masterKey: masterKeyVariables(env),
+    allowedEnvironment: listVariable(env, 'KEYFERRY_ALLOWED_ENV'),
     allowedFiles: parseAllowedFiles(env.KEYFERRY_ALLOWED_FILES ?? ''),
-    concurrency: readConcurrency(env.KEYFERRY_WORKER_CONCURRENCY),
-    lockMs: env.KEYFERRY_JOB_LOCK_MS ? wholeNumber(env, 'KEYFERRY_JOB_LOCK_MS') : undefined,
-    firstRetryMs: env.KEYFERRY_FIRST_RETRY_MS ? wholeNumber(env, 'KEYFERRY_FIRST_RETRY_MS') : undefined,
-    health: { host: env.KEYFERRY_HEALTH_HOST ?? '127.0.0.1', port: wholeNumber(env, 'KEYFERRY_HEALTH_PORT', 8422) },
-    logLevel: env.KEYFERRY_LOG_LEVEL ?? 'info',
+    concurrency: readConcurrency(env),
+    lockMs: numberVariable(env, 'KEYFERRY_JOB_LOCK_MS', defaultLockMs),
+    firstRetryMs: numberVariable(env, 'KEYFERRY_FIRST_RETRY_MS', firstRetryDelayMs),
+    health: {
+      host: env.KEYFERRY_HEALTH_HOST || '127.0.0.1',
+      port: numberVariable(env, 'KEYFERRY_HEALTH_PORT', 8422, mostPort),
+    },
   };
 }
 
 /** `sync=8,discover=2`: what isn't named keeps its default. */
-function readConcurrency(text = ''): Record<Stage, number> {
+function readConcurrency(env: Environment): Record<Stage, number> {
   const concurrency = { ...defaultConcurrency };
-  for (const entry of text.split(',').filter((part) => part !== '')) {
+  for (const entry of listVariable(env, 'KEYFERRY_WORKER_CONCURRENCY')) {
     const [stage, number] = entry.split('=');
     if (!isStage(stage) || !/^\d{1,3}$/.test(number ?? ''))
       throw new KeyferryError(
@@ -55,15 +71,3 @@ function readConcurrency(text = ''): Record<Stage, number> {
 }
 
 const isStage = (text: string | undefined): text is Stage => stages.includes(text as Stage);
-
-function required(env: NodeJS.ProcessEnv, name: string): string {
-  const value = env[name];
-  if (!value) throw new KeyferryError('config_invalid', `The environment variable ${name} is not set.`);
-  return value;
-}
-
-function wholeNumber(env: NodeJS.ProcessEnv, name: string, fallback?: number): number {
-  const text = env[name] ?? String(fallback);
-  if (!/^\d{1,9}$/.test(text)) throw new KeyferryError('config_invalid', `${name} has to be a whole number.`);
-  return Number(text);
-}

@@ -66,7 +66,7 @@ await runProcess(log, async () => {
     },
     onError: () => reportError('a queue reported an error'),
     now: Date.now,
-    ...(environment.lockMs && { lockMs: environment.lockMs }),
+    lockMs: environment.lockMs,
   });
   const health = await serveHealth(environment.health, async () => {
     const waiting = Object.values(await queues.oldestWaitingMs(Date.now()));

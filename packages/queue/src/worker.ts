@@ -23,7 +23,7 @@ export interface WorkerPoolOptions {
   lockMs?: number;
 }
 
-const defaultLockMs = 30_000;
+export const defaultLockMs = 30_000;
 
 /** One BullMQ worker for each stage. What goes wrong inside `run` is its own business: jobs never fail on purpose. */
 export function startWorkers(options: WorkerPoolOptions): WorkerPool {

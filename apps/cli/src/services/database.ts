@@ -1,8 +1,6 @@
-import { KeyferryError } from '@keyferry/core';
+import { databaseProtocols, KeyferryError } from '@keyferry/core';
 import { loadMasterKey, type MasterKeySource, migrate, openStore, type Store, waitForDatabase } from '@keyferry/store';
 import { addressOf } from './address.ts';
-
-export const databaseProtocols = ['postgres:', 'postgresql:'];
 
 const deadlineMs = 10_000;
 

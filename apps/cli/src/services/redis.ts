@@ -1,8 +1,6 @@
-import { KeyferryError } from '@keyferry/core';
+import { KeyferryError, redisProtocols } from '@keyferry/core';
 import { Redis } from 'ioredis';
 import { addressOf } from './address.ts';
-
-export const redisProtocols = ['redis:', 'rediss:'];
 
 const deadlineMs = 5_000;
 

@@ -1,8 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { KeyferryError } from '@keyferry/core';
+import { databaseProtocols, KeyferryError, redisProtocols } from '@keyferry/core';
 import { addressOf } from '../services/address.ts';
-import { type DatabasePlace, databaseProtocols, ownersDatabase } from '../services/database.ts';
-import { redisProtocols } from '../services/redis.ts';
+import { type DatabasePlace, ownersDatabase } from '../services/database.ts';
 
 export interface UpOptions {
   once?: boolean;
