@@ -298,7 +298,7 @@ CREATE TABLE keyferry.keys (
   backend_id uuid NOT NULL,
   remote_path text NOT NULL,
   remote_hash bytea NOT NULL,
-  local_path text NOT NULL,
+  local_path text COLLATE "C" NOT NULL,
   type text NOT NULL,
   state text NOT NULL,
   revoked boolean DEFAULT false NOT NULL,

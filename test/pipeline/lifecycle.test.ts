@@ -22,8 +22,9 @@ async function deprecated() {
 }
 
 test('a deprecated key is archived when its grace is over, not before, and purged after its retention with the audit kept', async () => {
-  await deprecated();
-  house.clock.advance(day - 1);
+  const backend = await deprecated();
+  await house.cycle(backend);
+  house.clock.advance(day - 2);
   await house.sweep();
   expect((await house.states())['bifrost/a']).toBe('deprecated');
   house.clock.advance(1);
@@ -77,8 +78,10 @@ test('a deprecated key that is listed again but can’t be read is not archived'
 
 test('an archived key that is found again is active', async () => {
   const backend = await deprecated();
+  await house.cycle(backend);
   house.clock.advance(day);
   await house.sweep();
+  expect((await house.states())['bifrost/a']).toBe('archived');
   house.vault.kv('secret').put('bifrost/a', { value: 'back' });
   expect((await house.cycle(backend)).counts).toMatchObject({ restored: 1 });
   expect((await house.states())['bifrost/a']).toBe('active');
@@ -172,4 +175,94 @@ test('a vault that shows an older version than the stored one is told of, and ta
   await house.cycle(backend);
   await house.sweep();
   expect((await house.states())['bifrost/a']).toBe('deprecated');
+});
+
+test('a deprecated key is not archived before a full cycle that began after its deprecation lacked it too', async () => {
+  const backend = await deprecated();
+  house.clock.advance(day + 1);
+  await house.sweep();
+  expect((await house.states())['bifrost/a']).toBe('deprecated');
+  await house.cycle(backend);
+  await house.sweep();
+  expect((await house.states())['bifrost/a']).toBe('archived');
+});
+
+test('a deprecated key that narrowed sync_paths no longer cover is not archived by listings that never looked', async () => {
+  house.vault.kv('secret').put('bifrost/team/e', { value: 'e' });
+  const backend = await deprecated();
+  await house.read((tx) =>
+    tx
+      .updateTable('backends')
+      .set({ sync_paths: ['bifrost/team/*'] })
+      .execute(),
+  );
+  house.clock.advance(day + 1);
+  await house.cycle(backend);
+  await house.sweep();
+  expect((await house.states())['bifrost/a']).toBe('deprecated');
+});
+
+test('a key that expires in the middle of a cycle is told of once', async () => {
+  const backend = await house.addBackend();
+  await house.cycle(backend);
+  const past = new Date(house.clock.now().getTime() - 1000).toISOString();
+  house.vault.kv('secret').put('bifrost/a', { value: 'a' }, { customMetadata: { expires_at: past } });
+  await house.cycle(backend);
+  await house.sweep();
+  expect((await house.states())['bifrost/a']).toBe('expired');
+  expect((await house.events('keys.expired')).map((event) => event.data.paths)).toEqual([['bifrost/a']]);
+});
+
+test('odd metadata of one secret keeps no other from being stored', async () => {
+  const effect = {
+    kind: 'garbage',
+    contentType: 'application/json',
+    body: JSON.stringify({
+      data: {
+        data: { value: 'odd' },
+        metadata: {
+          version: 1,
+          created_time: '2026-01-01T00:00:00Z',
+          deletion_time: '',
+          destroyed: false,
+          custom_metadata: { note: 'a\u0000b\ud800' },
+        },
+      },
+    }),
+  } as const;
+  house.vault.faults.inject({ effect, path: 'secret/data/bifrost/a' });
+  const cycle = await house.cycle(await house.addBackend());
+  expect(cycle).toMatchObject({ state: 'completed', counts: { added: 4 } });
+});
+
+test('keys that were purged soon still count for the guard of the day', async () => {
+  const secrets = house.vault.kv('secret');
+  for (let index = 0; index < 46; index++) secrets.put(`bifrost/k${index}`, { value: 'x' });
+  const backend = await house.addBackend({ grace_period_seconds: 60, retain_archived_seconds: 60 });
+  await house.cycle(backend);
+  let removed = 0;
+  for (let bite = 0; bite < 4; bite++) {
+    for (let index = 0; index < 4; index++) secrets.deleteMetadata(`bifrost/k${removed++}`);
+    await house.cycle(backend);
+    house.clock.advance(61);
+    await house.cycle(backend);
+    await house.sweep();
+    house.clock.advance(61);
+    await house.sweep();
+  }
+  const states = Object.values(await house.states());
+  expect(states.filter((state) => state === 'active')).toHaveLength(42);
+  expect(states.filter((state) => state === 'archived')).toHaveLength(8);
+});
+
+test('a revoked key is never purged, since it would come back', async () => {
+  const backend = await house.addBackend();
+  await house.cycle(backend);
+  await house.read((tx) =>
+    tx.updateTable('keys').set({ revoked: true, state: 'archived' }).where('local_path', '=', 'bifrost/a').execute(),
+  );
+  house.clock.advance(200 * day);
+  await house.sweep();
+  await house.cycle(backend);
+  expect((await house.states())['bifrost/a']).toBe('archived');
 });

@@ -116,7 +116,6 @@ export async function openHouse(options: HouseOptions = {}): Promise<House> {
     queues,
     connections,
     keyring: createKeyring(store, masterKey),
-    registry: builtInVaults,
     log: silentLog,
     now: clock.now,
     firstRetryMs: 1,

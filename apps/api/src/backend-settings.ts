@@ -1,6 +1,6 @@
 import { exchangeCredentials, resolveSettings } from '@keyferry/connections';
 import type { BackendInput, BackendPatch } from '@keyferry/contracts';
-import { parseDuration } from '@keyferry/core';
+import { KeyferryError, parseDuration } from '@keyferry/core';
 import type { BackendSettings } from '@keyferry/store';
 import { askVault } from './ask-vault.ts';
 import type { ApiOptions } from './create-api.ts';
@@ -67,4 +67,19 @@ export async function withLastingCredentials(
 /** Stored settings with a change laid over them: a member replaces its namesake, null removes it. */
 export function mergedConfig(stored: Members, change: Members): Members {
   return Object.fromEntries(Object.entries({ ...stored, ...change }).filter(([, value]) => value !== null));
+}
+
+/**
+ * Refuses to send stored credentials elsewhere: whoever changes where a vault is has to know its credentials. Otherwise
+ * anyone who may change a backend could have them delivered to an address of theirs.
+ */
+export function refuseRedirection(destination: readonly string[], stored: Members, change: Members): void {
+  if ('auth' in change) return;
+  const differs = (name: string) => JSON.stringify(change[name] ?? null) !== JSON.stringify(stored[name] ?? null);
+  const changed = destination.find((name) => name in change && differs(name));
+  if (changed)
+    throw new KeyferryError(
+      'config_invalid',
+      `config.${changed} decides where credentials are sent, and can be changed only together with config.auth.`,
+    );
 }

@@ -4,12 +4,13 @@ import { refusalOf } from '@keyferry/contracts';
 import { KeyferryError } from '@keyferry/core';
 import type { Services } from '@keyferry/pipeline';
 import type { Redis } from '@keyferry/queue';
+import type { VaultRegistry } from '@keyferry/vaults';
 import { type FastifyBaseLogger, type FastifyInstance, fastify, type RawServerDefault } from 'fastify';
 import { serializerCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { z } from 'zod';
 import { requireToken } from './authentication.ts';
 import { errorBody, errorHandler } from './error-handler.ts';
-import { bodyLimit, longestParameter } from './limits.ts';
+import { bodyLimit, longestParameter, requestDeadlineMs } from './limits.ts';
 import { describeApi } from './openapi.ts';
 import { backendActionRoutes } from './routes/backend-actions.ts';
 import { backendRoutes } from './routes/backends.ts';
@@ -30,6 +31,8 @@ export type Api = FastifyInstance<
 >;
 
 export interface ApiOptions extends Services {
+  /** The kinds of vaults there are. */
+  registry: VaultRegistry;
   /** Asked by /readyz. */
   redis: Redis;
   /** What every request under /v1 brings as its bearer token. */
@@ -45,6 +48,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
   const onError = errorHandler(options.log);
   const app: Api = fastify({
     bodyLimit,
+    requestTimeout: requestDeadlineMs,
     genReqId: () => randomUUID(),
     routerOptions: { maxParamLength: longestParameter },
     forceCloseConnections: 'idle',

@@ -149,7 +149,8 @@ describe('changing a backend', () => {
 
   test('lays members of config over the stored ones, and null removes one', async () => {
     await create({ name: 'merging', config: { ...config, namespace: 'team' } });
-    const { body } = await api.call('PATCH', `${backends}/merging`, { config: { mount: 'kv', namespace: null } });
+    const change = { mount: 'kv', namespace: null, auth: config.auth };
+    const { body } = await api.call('PATCH', `${backends}/merging`, { config: change });
     expect(body.config).toEqual({ address: config.address, mount: 'kv', allow_http: false });
   });
 
@@ -160,7 +161,8 @@ describe('changing a backend', () => {
     const [row] = await api.query(
       `SELECT details FROM keyferry.audit_log WHERE action = 'backend.updated' AND target = 'renewing'`,
     );
-    expect(row?.details).toEqual({ backend_id: body.id, changed: ['config.auth'] });
+    const { config: shown } = body;
+    expect(row?.details).toEqual({ backend_id: body.id, changed: ['config.auth'], before: shown, after: shown });
     const [stored] = await api.query('SELECT credentials_version FROM keyferry.backends WHERE id = $1', [body.id]);
     expect(stored?.credentials_version).toBe(2);
   });
@@ -170,6 +172,9 @@ describe('changing a backend', () => {
     [{ grace_period: '2d', kind: 'hashicorp' }, 'config_invalid'],
     [{ grace_period: '2d', sync_interval: '5 minutes' }, 'duration_invalid'],
     [{ grace_period: '2d', config: { address: 'nowhere' } }, 'config_invalid'],
+    [{ config: { address: 'https://elsewhere.example.com' } }, 'config_invalid'],
+    [{ config: { namespace: 'elsewhere' } }, 'config_invalid'],
+    [{ config: { tls: { server_name: 'elsewhere' } } }, 'config_invalid'],
     [{ grace_period: '2d', config: { auth: null } }, 'config_invalid'],
     [{ grace_period: '2d', config: { auth: { method: 'token' } } }, 'config_invalid'],
     [{ grace_period: '2d', name: 'first' }, 'backend_exists'],
@@ -188,7 +193,7 @@ describe('changing a backend', () => {
     const changes = await asAdmin(api.database.ownerUrl, async (client) => {
       await client.query('BEGIN');
       await client.query('SELECT FROM keyferry.backends WHERE id = $1 FOR UPDATE', [id]);
-      const begun = [{ mount: 'left' }, { namespace: 'right' }].map((config) =>
+      const begun = [{ mount: 'left' }, { kv_version: 2 }].map((config) =>
         api.call('PATCH', `${backends}/both`, { config }),
       );
       await vi.waitFor(async () => expect(await api.query(waiting)).toEqual([{ count: 2 }]), { timeout: 10_000 });
@@ -197,7 +202,7 @@ describe('changing a backend', () => {
     });
     for (const { status } of await Promise.all(changes)) expect(status).toBe(200);
     const { body } = await api.call('GET', `${backends}/both`);
-    expect(body.config).toMatchObject({ mount: 'left', namespace: 'right' });
+    expect(body.config).toMatchObject({ mount: 'left', kv_version: 2 });
   });
 });
 

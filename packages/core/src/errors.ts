@@ -44,7 +44,6 @@ export const errorCatalogue = {
   path_incompatible: 'Rename the secret in the vault or map it with path_mapping.',
   path_taken: 'Another key has this local path. Give one of the two another path with path_mapping.',
   path_ambiguous: 'Two secrets of this backend map to one local path. Tell them apart with path_mapping.',
-  path_excluded: 'The path is excluded by exclude_paths.',
   value_too_large: 'Split the secret: a value may have at most 2 MiB.',
   version_older:
     'The vault shows an older version than the one stored, which stays. If the vault was restored from a backup, write the secret there anew.',

@@ -1,4 +1,5 @@
 export * from './duration.ts';
+export * from './each.ts';
 export * from './environment.ts';
 export * from './errors.ts';
 export * from './event.ts';

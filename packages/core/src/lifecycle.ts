@@ -28,9 +28,9 @@ const edges: Record<KeyState, Partial<Record<KeyEvent, KeyState | 'purged'>>> = 
   expired: { renewed: 'active', retentionOver: 'purged', revoked: 'archived' },
 };
 
-/** The state after an event; the same state where the table has no edge. A revoked key leaves `archived` by retention alone. */
+/** The state after an event; the same state where the table has no edge. A revoked key stays archived until a person lifts it. */
 export function nextState(key: { state: KeyState; revoked: boolean }, event: KeyEvent): KeyState | 'purged' {
-  if (key.revoked && event !== 'retentionOver') return 'archived';
+  if (key.revoked) return 'archived';
   return edges[key.state][event] ?? key.state;
 }
 

@@ -13,7 +13,7 @@ export const outcomes = [
 ] as const;
 export type Outcome = (typeof outcomes)[number];
 
-/** Counted beside the outcomes: keys that the listing did not bring. */
+/** Counted beside the outcomes: keys that the listing did not bring, and how many of the skipped are excluded. */
 export const sideCounts = [
   'deprecated',
   'archived',
@@ -21,6 +21,7 @@ export const sideCounts = [
   'missing',
   'held',
   'unconfirmed',
+  'excluded',
   'out_of_scope',
 ] as const;
 export type SideCount = (typeof sideCounts)[number];
@@ -31,11 +32,11 @@ export function emptyCounts(): CycleCounts {
   return Object.fromEntries(['discovered', ...outcomes, ...sideCounts].map((name) => [name, 0])) as CycleCounts;
 }
 
-/** Outcomes that a person should look at: a completed cycle with any of them has issues. */
+/** Outcomes that a person should look at, but for what is skipped because a person excluded it: a completed cycle with any of them has issues. */
 export const issueOutcomes: readonly Outcome[] = ['conflicting', 'invalid', 'skipped', 'failed'];
 
 export function issuesOf(counts: CycleCounts): number {
-  return issueOutcomes.reduce((sum, outcome) => sum + counts[outcome], 0) + counts.unconfirmed;
+  return issueOutcomes.reduce((sum, outcome) => sum + counts[outcome], 0) + counts.unconfirmed - counts.excluded;
 }
 
 /** Invariant 8: whether every discovered secret has its outcome. */

@@ -2,7 +2,7 @@
 
 /** After a stop, overdue backends are spread over their interval, but over no more than this. */
 const catchUpWindowSeconds = 300;
-/** A vault that is down is asked again no later than this, so that it is found again soon after it is back. */
+/** The longest that an interval shorter than this is stretched to while a vault is down. */
 const longestBackoffSeconds = 300;
 
 /** A whole number below 2^31 that depends on the id alone (FNV-1a): the backend's place in its interval. */
@@ -29,7 +29,7 @@ export function catchUpWindow(intervalSeconds: number): number {
 
 /**
  * When the next full cycle is due after one has ended. A backend that can't be reached waits twice as long after
- * each failure in a row, up to five minutes; an interval longer than that is never stretched.
+ * each failure in a row, up to five minutes; one whose interval is longer than that waits a whole interval.
  */
 export function nextDue(input: {
   now: number;

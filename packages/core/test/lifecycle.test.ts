@@ -49,9 +49,8 @@ test.each(cells)('%s, %s: %s', (state, event, expected) => {
   expect(nextState({ state, revoked: false }, event)).toBe(expected === '.' ? state : expected);
 });
 
-test.each(events)('a revoked key stays archived at %s, unless its retention is over', (event) => {
-  const expected = event === 'retentionOver' ? 'purged' : 'archived';
-  expect(nextState({ state: 'archived', revoked: true }, event)).toBe(expected);
+test.each(events)('a revoked key stays archived at %s', (event) => {
+  expect(nextState({ state: 'archived', revoked: true }, event)).toBe('archived');
 });
 
 test.each(events)('a statement for %s selects exactly the states that it moves', (event) => {

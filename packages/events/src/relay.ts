@@ -1,4 +1,5 @@
 import { toCloudEvent } from '@keyferry/contracts';
+import { forEachDespiteErrors } from '@keyferry/core';
 import type { Redis } from '@keyferry/queue';
 import {
   allTenants,
@@ -34,13 +35,13 @@ export const eventStreamOf = (prefix: string) => `${prefix}:events`;
 export async function relayOutbox(options: RelayOptions): Promise<number> {
   await restoreStream(options);
   let delivered = 0;
-  for (const backend of await backendsWithUndeliveredEvents(options.store)) {
+  await forEachDespiteErrors(await backendsWithUndeliveredEvents(options.store), async (backend) => {
     let count: number;
     do {
       count = await relayEvents(options.store, backend, batchSize, options.now, (events) => deliver(options, events));
       delivered += count;
     } while (count === batchSize);
-  }
+  });
   return delivered;
 }
 
@@ -59,14 +60,19 @@ async function deliver({ redis, prefix, log }: RelayOptions, events: StoredEvent
 }
 
 /**
- * Makes the stream where there is none. Redis may have been flushed, and whoever reads the stream must not miss what was
- * in it: recent events are delivered again, under the same ids.
+ * Makes the stream where there is none, and notes which run of the server it is in. Redis may have been flushed, or have
+ * come back older than it was, and whoever reads the stream must not miss what was in it: then recent events are delivered
+ * again, under the same ids.
  */
 async function restoreStream({ store, redis, prefix, now }: RelayOptions): Promise<void> {
   const stream = eventStreamOf(prefix);
-  if (await redis.exists(stream)) return;
+  const noted = `${stream}:server-run`;
+  const run = /^run_id:(\w+)/m.exec(await redis.info('server'))?.[1] ?? '';
+  const [exists, known] = await Promise.all([redis.exists(stream), redis.get(noted)]);
+  if (exists && known === run) return;
   const since = new Date(now().getTime() - refillMs);
   for (const tenantId of await allTenants(store)) await store.inTenant(tenantId, (tx) => redeliverEvents(tx, since));
   // A group is the one way to make an empty stream.
-  await redis.xgroup('CREATE', stream, 'keyferry', '$', 'MKSTREAM');
+  if (!exists) await redis.xgroup('CREATE', stream, 'keyferry', '$', 'MKSTREAM');
+  await redis.set(noted, run);
 }

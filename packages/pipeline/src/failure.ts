@@ -52,14 +52,17 @@ export async function handleFailure(
   await services.queues.enqueue(aftermath.dispatch, delay ?? 0).catch(() => {});
 }
 
+const servicesBelow: readonly string[] = ['database_unavailable', 'redis_unavailable'];
+
 /** What is no failure of the vault is a fault of ours or of the services below, which may pass. */
 function delayAfter(error: unknown, attempts: number, firstMs: number | undefined): number | null {
-  if (!(error instanceof KeyferryError)) return stageRetryDelay(null, attempts, { firstMs });
+  if (!(error instanceof KeyferryError) || servicesBelow.includes(error.code))
+    return stageRetryDelay(null, attempts, { firstMs });
   return stageRetryDelay(error.failureClass ?? 'invalid', attempts, { firstMs, askedMs: error.retryAfterMs });
 }
 
 async function tryAgain(tx: Tx, { cycle, shard }: Claim, calls: Record<string, number>, now: Date): Promise<Aftermath> {
-  if (shard) return { dispatch: [await redispatchShard(tx, shard, now)], closed: null };
+  if (shard) return { dispatch: [await redispatchShard(tx, shard, calls, now)], closed: null };
   const dispatch = await redispatchStage(tx, cycle, now);
   await addToCycle(tx, cycle.id, {}, calls);
   return { dispatch: [dispatch], closed: null };

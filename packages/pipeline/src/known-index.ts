@@ -18,7 +18,7 @@ export class KnownIndex {
     this.#revisions.set(revisionWords(known.remote_revision), slot * 2);
     this.#marks[slot] =
       marks.used |
-      (known.state === 'active' ? marks.active : 0) |
+      (known.state === 'active' || known.state === 'deprecated' ? marks.live : 0) |
       (known.remote_revision === null || returnsWhenFound(known) ? marks.needsReading : 0);
     this.#size++;
   }
@@ -38,11 +38,11 @@ export class KnownIndex {
     return this.#revisions[slot * 2] === high && this.#revisions[slot * 2 + 1] === low ? 'unchanged' : 'changed';
   }
 
-  /** Hashes of active keys that were not seen, in batches. */
-  *unseenActive(batchSize: number): Generator<Buffer[]> {
+  /** Hashes of active and deprecated keys that were not seen, in batches. */
+  *unseenLive(batchSize: number): Generator<Buffer[]> {
     let batch: Buffer[] = [];
     for (let slot = 0; slot < this.#marks.length; slot++) {
-      if (((this.#marks[slot] as number) & (marks.active | marks.seen)) !== marks.active) continue;
+      if (((this.#marks[slot] as number) & (marks.live | marks.seen)) !== marks.live) continue;
       batch.push(Buffer.from(this.#hashes.slice(slot * 4, slot * 4 + 4).buffer));
       if (batch.length < batchSize) continue;
       yield batch;
@@ -88,7 +88,7 @@ export class KnownIndex {
   }
 }
 
-const marks = { used: 1, active: 2, needsReading: 4, seen: 8 } as const;
+const marks = { used: 1, live: 2, needsReading: 4, seen: 8 } as const;
 
 /** Deprecated and archived keys come back when they are found, which the sync stage does, changed or not. */
 function returnsWhenFound(known: KnownRevision): boolean {

@@ -6,6 +6,7 @@ import {
   getBackend,
   getFailure,
   type Hold,
+  makeDue,
   markReplayed,
   newestFullCycle,
   openCycle,
@@ -73,10 +74,11 @@ export async function approveHeld(
   const now = services.now();
   const approved = await services.store.inTenant(tenantId, async (tx) => {
     const hold = await approveHold(tx, holdId, by, now);
-    await getBackend(tx, hold.backend_id);
     const details = { candidates: hold.candidates, keys: hold.keys, backend_id: hold.backend_id };
     await audit(tx, tenantId, { actor: by, action: 'hold.approved', target: holdId, details }, now);
     const opened = await openCycle(tx, { tenantId, backendId: hold.backend_id, trigger: 'hand', requestedBy: by, now });
+    // A cycle that is open already may be past its guard.
+    if (!opened.dispatch) await makeDue(tx, hold.backend_id, now);
     return { hold, ...opened };
   });
   await enqueueSoon(services, approved.dispatch ? [approved.dispatch] : []);

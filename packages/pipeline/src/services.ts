@@ -2,7 +2,6 @@ import type { ConnectionPool } from '@keyferry/connections';
 import type { Queues } from '@keyferry/queue';
 import type { Keyring, Store } from '@keyferry/store';
 import type { Log } from '@keyferry/telemetry';
-import type { VaultRegistry } from '@keyferry/vaults';
 
 /** What the scheduler's work and requests from outside need. */
 export interface CoordinationServices {
@@ -16,7 +15,6 @@ export interface CoordinationServices {
 export interface Services extends CoordinationServices {
   keyring: Keyring;
   connections: ConnectionPool;
-  registry: VaultRegistry;
   /** Milliseconds before a failed stage is tried for the second time; a second by default. */
   firstRetryMs?: number | undefined;
 }

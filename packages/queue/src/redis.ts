@@ -7,6 +7,8 @@ export const defaultQueuePrefix = '{keyferry}';
 
 /** ioredis waits up to 20 s between tries, which makes recovery after an outage take that long. */
 const longestReconnectDelayMs = 2_000;
+/** A Redis that swallows commands without an answer is as good as away. */
+const commandTimeoutMs = 10_000;
 
 /**
  * A connection to Redis or Valkey that reconnects for ever. `producer` commands fail at once while Redis is away, since
@@ -16,7 +18,9 @@ export function openRedis(url: string, use: 'producer' | 'consumer', onError: (e
   const redis = new Redis(url, {
     enableOfflineQueue: use === 'consumer',
     // BullMQ's workers block on Redis for as long as it takes; whoever asks something wants to know.
-    maxRetriesPerRequest: use === 'consumer' ? null : 1,
+    ...(use === 'consumer'
+      ? { maxRetriesPerRequest: null }
+      : { maxRetriesPerRequest: 1, commandTimeout: commandTimeoutMs }),
     retryStrategy: (attempt) => Math.min(attempt * 100, longestReconnectDelayMs),
   });
   redis.on('error', onError);

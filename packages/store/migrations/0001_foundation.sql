@@ -122,7 +122,7 @@ CREATE TABLE keyferry.keys (
   backend_id        uuid NOT NULL,
   remote_path       text NOT NULL,
   remote_hash       bytea NOT NULL CHECK (length(remote_hash) = 16),
-  local_path        text NOT NULL,
+  local_path        text COLLATE "C" NOT NULL, -- bytes, not a locale, decide the order of pages
   type              text NOT NULL CHECK (type IN ('api_key', 'virtual_key', 'json', 'certificate', 'ssh_key', 'opaque')),
   state             text NOT NULL CHECK (state IN ('active', 'deprecated', 'archived', 'expired')),
   revoked           boolean NOT NULL DEFAULT false,

@@ -132,6 +132,12 @@ export async function listBackends(tx: Tx, filter: { removedToo?: boolean } = {}
   return await query.execute();
 }
 
+/** Names of all backends by id, removed ones too. */
+export async function backendNames(tx: Tx): Promise<Map<string, string>> {
+  const rows = await tx.selectFrom('backends').select(['id', 'name']).execute();
+  return new Map(rows.map(({ id, name }) => [id, name]));
+}
+
 /** By id or by name. Throws `backend_not_found`. */
 export async function getBackend(tx: Tx, idOrName: string): Promise<Backend> {
   const column = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(idOrName) ? 'id' : 'name';
@@ -171,25 +177,14 @@ export async function noteProbe(
     .execute();
 }
 
-/**
- * Removes a backend: its name is free, its open cycles end, and workers that are in the middle of one lose it. Shards come
- * first: whoever writes one holds its row, and is waited for. Its keys are the caller's business.
- */
-export async function removeBackend(tx: Tx, id: string, now: Date): Promise<void> {
-  await sql`UPDATE shards s SET state = 'failed', epoch = s.epoch + 1 FROM cycles c
-    WHERE c.id = s.cycle_id AND c.backend_id = ${id} AND c.state = 'open' AND s.state = 'pending'`.execute(tx);
-  await tx
-    .updateTable('cycles')
-    .set({
-      state: 'failed',
-      closed_at: now,
-      error_code: 'backend_not_found',
-      error_message: 'The backend was removed.',
-    })
-    .where('backend_id', '=', id)
-    .where('state', '=', 'open')
-    .execute();
-  await tx.updateTable('backends').set({ state: 'removed', updated_at: now }).where('id', '=', id).execute();
+/** Keeps backends' rows, in one order, until the transaction ends. */
+export async function lockBackends(tx: Tx, ids: readonly string[]): Promise<void> {
+  await sql`SELECT FROM backends WHERE id = ANY(${ids}::uuid[]) ORDER BY id FOR NO KEY UPDATE`.execute(tx);
+}
+
+/** Makes a backend due, also if a cycle that is open ends after this. */
+export async function makeDue(tx: Tx, id: string, now: Date): Promise<void> {
+  await tx.updateTable('backends').set({ next_sync_at: now, updated_at: now }).where('id', '=', id).execute();
 }
 
 function sealedAuth(tenantId: string, id: string, auth: Record<string, unknown>, keys: TenantKeys) {

@@ -37,6 +37,7 @@ async function lockBackend(tx: Tx, backendId: string) {
       'failed_cycles',
       'unreachable_since',
       'last_success_at',
+      'updated_at',
     ])
     .where('id', '=', backendId)
     .forNoKeyUpdate()
@@ -68,7 +69,7 @@ export async function completeCycle(tx: Tx, cycle: Cycle, now: Date): Promise<Cl
       connection_failures: 0,
       unreachable_since: null,
       last_success_at: now,
-      ...(cycle.scope === 'full' && { last_full_opened_at: cycle.opened_at, next_sync_at: dueAfter(backend, 0, now) }),
+      ...(cycle.scope === 'full' && { last_full_opened_at: cycle.opened_at, ...dueAfter(cycle, backend, 0, now) }),
     })
     .where('id', '=', backend.id)
     .execute();
@@ -84,6 +85,7 @@ export async function failCycle(tx: Tx, cycle: Cycle, error: unknown, now: Date)
   const disconnected = isTransient(classOf(error));
   const connectionFailures = disconnected ? backend.connection_failures + 1 : backend.connection_failures;
   const becameUnreachable = disconnected && connectionFailures >= unreachableAfter && !backend.unreachable_since;
+  await resolveFailures(tx, cycle.id);
   const events: NewEvent[] = [cycleEvent(backend, { cycle: closed, ...totals })];
   if (becameUnreachable)
     events.push({
@@ -97,20 +99,23 @@ export async function failCycle(tx: Tx, cycle: Cycle, error: unknown, now: Date)
       failed_cycles: backend.failed_cycles + 1,
       connection_failures: connectionFailures,
       ...(becameUnreachable && { unreachable_since: now }),
-      ...(cycle.scope === 'full' && { next_sync_at: dueAfter(backend, connectionFailures, now) }),
+      ...(cycle.scope === 'full' && dueAfter(cycle, backend, connectionFailures, now)),
     })
     .where('id', '=', backend.id)
     .execute();
   return { cycle: closed, ...totals };
 }
 
+/** A change that was made while the cycle ran has made the backend due, and stays so. */
 function dueAfter(
-  backend: { sync_interval_seconds: number; phase: number },
+  cycle: Pick<Cycle, 'opened_at'>,
+  backend: { sync_interval_seconds: number; phase: number; updated_at: Date },
   connectionFailures: number,
   now: Date,
-): Date {
+): { next_sync_at?: Date } {
+  if (backend.updated_at > cycle.opened_at) return {};
   const { sync_interval_seconds: intervalSeconds, phase } = backend;
-  return new Date(nextDue({ now: now.getTime(), intervalSeconds, phase, connectionFailures }));
+  return { next_sync_at: new Date(nextDue({ now: now.getTime(), intervalSeconds, phase, connectionFailures })) };
 }
 
 /** Counted by the stages, which added to the cycle's row after it was claimed, and by its shards. */

@@ -73,15 +73,14 @@ export async function claimDueBackends(tx: Tx, now: Date, limit: number): Promis
  * Spreads backends that were missed during a stop: what is overdue by more than its window is due at its phase within
  * the window from now, once.
  */
-export async function spreadOverdue(tx: Tx, now: Date, windowSeconds: number): Promise<number> {
-  const result = await sql`UPDATE backends
+export async function spreadOverdue(tx: Tx, now: Date, windowSeconds: number): Promise<void> {
+  await sql`UPDATE backends
     SET next_sync_at = ${now}::timestamptz
       + make_interval(secs => (phase % (1000 * least(sync_interval_seconds, ${windowSeconds}::integer))) / 1000.0)
     WHERE state = 'active' AND mode = 'sync' AND last_success_at IS NOT NULL
       AND next_sync_at < ${now}::timestamptz - make_interval(secs => least(sync_interval_seconds, ${windowSeconds}::integer))
       AND NOT EXISTS (SELECT FROM cycles c WHERE c.backend_id = backends.id AND c.state = 'open' AND c.scope = 'full')
   `.execute(tx);
-  return Number(result.numAffectedRows ?? 0);
 }
 
 /** Opens a full cycle by hand, or returns the one that is open. */
@@ -96,6 +95,15 @@ export async function openCycle(
     now: Date;
   },
 ): Promise<{ cycle: Cycle; dispatch: Dispatch | null }> {
+  // Held until the cycle is there: a removal that is under way would not see it.
+  const backend = await tx
+    .selectFrom('backends')
+    .select('id')
+    .where('id', '=', input.backendId)
+    .where('state', '<>', 'removed')
+    .forShare()
+    .executeTakeFirst();
+  if (!backend) throw new KeyferryError('backend_not_found', 'The backend was removed.');
   const inserted = await tx
     .insertInto('cycles')
     .values({ ...newCycle(input), requested_by: input.requestedBy, replay_of: input.replayOf ?? null })

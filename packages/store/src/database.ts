@@ -33,6 +33,14 @@ const maxTransactionTries = 4;
 /** Node's and Postgres' words for "nobody there": refused, reset, gone, starting up, shutting down, too many clients. */
 const unavailableCodes = /^(ECONN|EPIPE|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|08|57P|53300)/;
 
+/** A host that vanishes in the middle of a transaction must not hold its locks for hours. */
+const lostPeerSettings = [
+  'idle_in_transaction_session_timeout=60s',
+  'tcp_keepalives_idle=30',
+  'tcp_keepalives_interval=10',
+  'tcp_keepalives_count=3',
+];
+
 /** Opens a pool whose connections act as the application role, whatever role has logged in. Connects lazily. */
 export function openStore(options: StoreOptions): Store {
   const pool = new pg.Pool({
@@ -41,7 +49,9 @@ export function openStore(options: StoreOptions): Store {
     max: options.maxConnections ?? 10,
     connectionTimeoutMillis: 10_000,
     // Set at connection time, so that it is also what RESET ROLE returns to.
-    options: '-c role=keyferry_app -c search_path=keyferry',
+    options: ['role=keyferry_app', 'search_path=keyferry', ...lostPeerSettings]
+      .map((setting) => `-c ${setting}`)
+      .join(' '),
     types: { getTypeParser: typeParser },
   });
   const report = (error: Error) => options.onError?.(error);
@@ -71,6 +81,8 @@ export function openStore(options: StoreOptions): Store {
 
 /** Connection trouble in the words of the catalogue; anything else as it is. */
 export function asStoreError(error: unknown): unknown {
+  // What our own code says may quote anything.
+  if (error instanceof KeyferryError) return error;
   const message = error instanceof Error ? error.message : '';
   if (
     unavailableCodes.test(codeOf(error)) ||

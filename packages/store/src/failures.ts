@@ -40,15 +40,14 @@ export async function noteFailure(
     .execute();
 }
 
-/** What was being tried again has come to an end one way or the other. */
-export async function resolveFailures(tx: Tx, cycleId: string, shard?: number): Promise<void> {
-  let query = tx
+/** The cycle has ended: nothing of it is tried again. */
+export async function resolveFailures(tx: Tx, cycleId: string): Promise<void> {
+  await tx
     .updateTable('failures')
     .set({ state: 'resolved' })
     .where('cycle_id', '=', cycleId)
-    .where('state', '=', 'retrying');
-  if (shard !== undefined) query = query.where('shard', '=', shard);
-  await query.execute();
+    .where('state', '=', 'retrying')
+    .execute();
 }
 
 /** Failed work, newest first: what is being tried again and what gave up. */

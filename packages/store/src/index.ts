@@ -15,6 +15,7 @@ export { migrate, pendingMigrations } from './migrate.ts';
 export * from './outbox.ts';
 export * from './reconcile.ts';
 export * from './removal.ts';
+export * from './remove-backend.ts';
 export type { ShardRef } from './schema.ts';
 export * from './shards.ts';
 export * from './sweep.ts';

@@ -32,13 +32,11 @@ export async function listKeys(
   tx: Tx,
   filter: { state?: KeyState; backendId?: string; prefix?: string; after?: string; limit: number },
 ): Promise<Key[]> {
-  // Bytes, not a locale, decide the order, so that a cursor means the same on every server.
-  const path = sql<string>`local_path COLLATE "C"`;
-  let query = tx.selectFrom('keys').select(shown).orderBy(path).limit(filter.limit);
+  let query = tx.selectFrom('keys').select(shown).orderBy('local_path').limit(filter.limit);
   if (filter.state) query = query.where('state', '=', filter.state);
   if (filter.backendId) query = query.where('backend_id', '=', filter.backendId);
   if (filter.prefix) query = query.where(sql<boolean>`starts_with(local_path, ${filter.prefix})`);
-  if (filter.after !== undefined) query = query.where(sql<boolean>`${path} > ${filter.after}`);
+  if (filter.after !== undefined) query = query.where('local_path', '>', filter.after);
   return await query.execute();
 }
 
@@ -51,6 +49,8 @@ export async function getKey(tx: Tx, pathOrId: string): Promise<Key> {
     .where((eb) =>
       isId ? eb.or([eb('id', '=', pathOrId), eb('local_path', '=', pathOrId)]) : eb('local_path', '=', pathOrId),
     )
+    // A path that looks like another key's id must not stand in for that key.
+    .orderBy(sql`id::text = ${pathOrId}`, 'desc')
     .executeTakeFirst();
   if (!row) throw new KeyferryError('key_not_found', `There is no key "${pathOrId}".`);
   return row;

@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import type { Cycle, Dispatch } from './cycles.ts';
 import type { Store, Tx } from './database.ts';
+import { fenceShards } from './shards.ts';
 
 export async function tenantsWithOpenCycles(store: Store): Promise<string[]> {
   const { rows } = await sql<{ id: string }>`SELECT keyferry.tenants_with_open_cycles() AS id`.execute(store.global);
@@ -51,14 +52,33 @@ export async function redispatchLost(tx: Tx, job: Dispatch, now: Date): Promise<
   return row ? { ...job, dispatch: row.dispatch } : null;
 }
 
-/** The cycle under a new epoch: whoever works on its stage loses it. Null if it is closed. */
-export async function takeOver(tx: Tx, cycleId: string): Promise<Cycle | null> {
+/**
+ * The cycle of a job that is given up, under a new epoch: whoever works on it loses it, its shards too. Null if Postgres
+ * has moved meanwhile, and the job is not wanted any more.
+ */
+export async function takeOver(tx: Tx, job: Dispatch): Promise<Cycle | null> {
+  await fenceShards(tx, job.cycle_id);
+  if (job.shard >= 0 && !(await isPending(tx, job))) return null;
   const row = await tx
     .updateTable('cycles')
     .set({ epoch: sql`epoch + 1` })
-    .where('id', '=', cycleId)
+    .where('id', '=', job.cycle_id)
     .where('state', '=', 'open')
+    .where('stage', '=', job.stage)
+    .where((eb) => (job.shard < 0 ? eb('dispatch', '=', job.dispatch) : eb.lit(true)))
     .returningAll()
     .executeTakeFirst();
   return row ?? null;
+}
+
+async function isPending(tx: Tx, job: Dispatch): Promise<boolean> {
+  const shard = await tx
+    .selectFrom('shards')
+    .select('number')
+    .where('cycle_id', '=', job.cycle_id)
+    .where('number', '=', job.shard)
+    .where('dispatch', '=', job.dispatch)
+    .where('state', '=', 'pending')
+    .executeTakeFirst();
+  return shard !== undefined;
 }

@@ -24,8 +24,8 @@ export async function addCandidates(
     ON CONFLICT DO NOTHING`.execute(tx);
 }
 
-/** The active keys among these, by hash of their remote path. */
-export async function activeKeys(
+/** The active and deprecated keys among these, by hash of their remote path. */
+export async function liveKeys(
   tx: Tx,
   backendId: string,
   hashes: readonly Buffer[],
@@ -35,7 +35,7 @@ export async function activeKeys(
     .select(['id', 'remote_path as remotePath'])
     .where('backend_id', '=', backendId)
     .where('remote_hash', '=', sql<Buffer>`ANY(${hashes}::bytea[])`)
-    .where('state', '=', 'active')
+    .where('state', 'in', ['active', 'deprecated'])
     .execute();
 }
 

@@ -208,15 +208,26 @@ async function countShardOff(tx: Tx, tenantId: string, cycleId: string, now: Dat
   return [{ tenant_id: tenantId, cycle_id: cycleId, stage: cycle.stage, shard: -1, dispatch: cycle.dispatch }];
 }
 
-/** Prepares another attempt of a shard, under a new dispatch. Throws `Overtaken`. */
+/** Takes a cycle's unfinished shards from whoever works on them, after waiting for writes that are under way. */
+export async function fenceShards(tx: Tx, cycleId: string): Promise<void> {
+  await tx
+    .updateTable('shards')
+    .set({ epoch: sql`epoch + 1` })
+    .where('cycle_id', '=', cycleId)
+    .where('state', '=', 'pending')
+    .execute();
+}
+
+/** Prepares another attempt of a shard, under a new dispatch, and adds the calls of this one. Throws `Overtaken`. */
 export async function redispatchShard(
   tx: Tx,
   shard: Pick<Shard, 'cycle_id' | 'number' | 'epoch' | 'tenant_id'>,
+  calls: Record<string, number>,
   now: Date,
 ): Promise<Dispatch> {
   const row = await tx
     .updateTable('shards')
-    .set({ dispatch: sql`dispatch + 1`, dispatched_at: now })
+    .set({ dispatch: sql`dispatch + 1`, dispatched_at: now, calls: addCounts(sql.ref('calls'), calls) })
     .where('cycle_id', '=', shard.cycle_id)
     .where('number', '=', shard.number)
     .where('epoch', '=', shard.epoch)

@@ -24,8 +24,8 @@ export async function expireKeys(tx: Tx, now: Date, limit: number): Promise<Swep
 }
 
 /**
- * Archives deprecated keys whose grace is over, if the backend's last full cycle was a completed one and still lacked
- * them: while a vault can't be read, or after it showed the key again, the key goes on being served.
+ * Archives deprecated keys whose grace is over, if a full cycle that began after the key was deprecated lacked it too, and
+ * no cycle has failed since: while a vault can't be read, or after it showed the key again, the key goes on being served.
  */
 export async function archiveKeys(tx: Tx, now: Date, limit: number): Promise<Swept[]> {
   const { rows } = await sql<Swept>`
@@ -33,19 +33,23 @@ export async function archiveKeys(tx: Tx, now: Date, limit: number): Promise<Swe
       SELECT k.id FROM keys k JOIN backends b ON b.id = k.backend_id
       WHERE k.state = ANY(${statesLeftBy('graceOver')}) AND NOT k.revoked
         AND k.state_changed_at + make_interval(secs => b.grace_period_seconds) <= ${now}
-        AND b.failed_cycles = 0 AND b.last_full_opened_at > k.last_seen_at
+        AND b.failed_cycles = 0 AND b.last_full_opened_at > greatest(k.last_seen_at, k.deprecated_at)
       ORDER BY k.remote_hash LIMIT ${limit} FOR UPDATE OF k SKIP LOCKED)
     UPDATE keys k SET state = 'archived', state_changed_at = ${now}, row_version = row_version + 1, updated_at = ${now}
     FROM due WHERE k.id = due.id RETURNING k.backend_id, k.local_path`.execute(tx);
   return rows;
 }
 
-/** Removes archived and expired keys after their retention, values and all. The audit log keeps that they were. */
+/**
+ * Removes archived and expired keys after their retention, values and all. The audit log keeps that they were. What went
+ * within a day stays until the guard has no more use for it, and what was revoked stays so that it can't come back.
+ */
 export async function purgeKeys(tx: Tx, now: Date, limit: number): Promise<Swept[]> {
   const { rows } = await sql<Swept>`
     WITH due AS MATERIALIZED (
       SELECT k.id FROM keys k JOIN backends b ON b.id = k.backend_id
-      WHERE k.state = ANY(${statesLeftBy('retentionOver')})
+      WHERE k.state = ANY(${statesLeftBy('retentionOver')}) AND NOT k.revoked
+        AND (k.deprecated_at IS NULL OR k.deprecated_at < ${now}::timestamptz - interval '24 hours')
         AND k.state_changed_at + make_interval(secs => b.retain_archived_seconds) <= ${now}
       ORDER BY k.remote_hash LIMIT ${limit} FOR UPDATE OF k SKIP LOCKED),
     backups AS (DELETE FROM backups WHERE key_id IN (SELECT id FROM due)),
@@ -76,6 +80,10 @@ const pruneBatch = 5_000;
 export async function pruneCycles(tx: Tx, before: { shards: Date; quiet: Date; all: Date }): Promise<boolean> {
   await sql`DELETE FROM shards s USING cycles c
     WHERE c.id = s.cycle_id AND c.state <> 'open' AND c.closed_at < ${before.shards}`.execute(tx);
+  // What can't be carried is reported anew by each cycle; the newest report is kept however old it is.
+  await sql`DELETE FROM cycle_issues i USING cycles c
+    WHERE c.id = i.cycle_id AND c.state <> 'open' AND c.closed_at < ${before.quiet}
+      AND EXISTS (SELECT FROM cycles n WHERE n.backend_id = c.backend_id AND n.opened_at > c.opened_at)`.execute(tx);
   const dropped = await sql`DELETE FROM cycles WHERE id IN (
     SELECT id FROM cycles WHERE state <> 'open' AND (closed_at < ${before.all} OR (
       closed_at < ${before.quiet} AND state = 'completed' AND issues = 0

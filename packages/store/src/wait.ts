@@ -6,6 +6,15 @@ import { unappliedMigrations } from './migrate.ts';
 
 const pauseMs = 500;
 
+/** Whether the database answers: the cheapest question there is. Rejects with `database_unavailable`. */
+export async function pingDatabase(store: Store): Promise<void> {
+  try {
+    await sql`SELECT 1`.execute(store.global);
+  } catch (error) {
+    throw asStoreError(error);
+  }
+}
+
 /**
  * Resolves once the database answers, has this version's tables, and the connection acts under row-level security. While it
  * is away it is asked again until the deadline, then throws `database_unavailable`; anything else throws at once.

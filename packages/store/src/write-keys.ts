@@ -2,6 +2,7 @@ import type { KeyState, KeyType } from '@keyferry/core';
 import { sql } from 'kysely';
 import type { Tx } from './database.ts';
 import { remoteHash } from './hash.ts';
+import { printable } from './printable.ts';
 
 /** How many versions of a value are kept, as Vault does by default. */
 const keptVersions = 10;
@@ -74,12 +75,18 @@ function columnsOf(writes: readonly SortedWrite[]) {
     ${column((w) => w.id)}::uuid[], ${column((w) => w.rowVersion)}::bigint[], ${column((w) => w.version)}::integer[],
     ${column((w) => w.remotePath)}::text[], ${column((w) => w.hash)}::bytea[], ${column((w) => w.localPath)}::text[],
     ${column((w) => w.type)}::text[], ${column((w) => w.state)}::text[], ${column((w) => w.contentType)}::text[],
-    ${column((w) => JSON.stringify(w.metadata))}::jsonb[], ${column((w) => w.remoteVersion)}::text[],
+    ${column((w) => metadataOf(w))}::jsonb[], ${column((w) => w.remoteVersion)}::text[],
     ${column((w) => w.remoteRevision)}::text[], ${column((w) => w.remoteCreatedAt)}::timestamptz[],
     ${column((w) => w.baseDigest)}::bytea[], ${column((w) => w.localDigest)}::bytea[],
     ${column((w) => w.remoteDigest)}::bytea[], ${column((w) => w.expiresAt)}::timestamptz[])
     WITH ORDINALITY AS w (id, row_version, version, remote_path, remote_hash, local_path, type, state, content_type, metadata,
       remote_version, remote_revision, remote_created_at, base_digest, local_digest, remote_digest, expires_at, place)`;
+}
+
+/** One secret's odd metadata must not make the statement fail for all. */
+function metadataOf({ metadata }: KeyWrite): string {
+  const entries = Object.entries(metadata).map(([name, value]) => [printable(name), printable(value)]);
+  return JSON.stringify(Object.fromEntries(entries));
 }
 
 async function insertKeys(tx: Tx, context: WriteContext, writes: readonly SortedWrite[]): Promise<string[]> {
@@ -129,7 +136,7 @@ async function insertVersions(tx: Tx, context: WriteContext, writes: readonly So
       'vault', v.remote_version, v.remote_created_at, ${context.now}
     FROM unnest(${column((w) => w.id)}::uuid[], ${column((w) => w.version)}::integer[],
       ${column((w) => w.ciphertext)}::bytea[], ${column((w) => w.contentType)}::text[],
-      ${column((w) => JSON.stringify(w.metadata))}::jsonb[], ${column((w) => w.remoteVersion)}::text[],
+      ${column((w) => metadataOf(w))}::jsonb[], ${column((w) => w.remoteVersion)}::text[],
       ${column((w) => w.remoteCreatedAt)}::timestamptz[])
       AS v (key_id, version, ciphertext, content_type, metadata, remote_version, remote_created_at)`.execute(tx);
   const grown = writes.filter((write) => write.version > keptVersions);

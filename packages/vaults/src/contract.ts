@@ -105,6 +105,8 @@ export interface VaultDefinition<Config = unknown> {
    * and its strings may be references, which are resolved before `connect`.
    */
   configSchema: z.ZodType<Config>;
+  /** Members of the settings that decide where credentials are sent. */
+  destination: readonly string[];
   capabilities: {
     /** The listing shows versions, or a cheap probe does: unchanged secrets are not read. */
     versions: boolean;

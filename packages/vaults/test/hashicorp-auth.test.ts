@@ -223,3 +223,47 @@ test('closing revokes what was logged in for, and not what was given', async () 
   await loggedIn.close();
   expect(asked(vault, 'auth/token/revoke-self')).toMatchObject([{ status: 204 }]);
 });
+
+test('an outage of the look-up is no verdict about a token', async () => {
+  const { vault, clock, connectBy } = await benchWithRole();
+  vault.policies.write('narrow', { 'secret/data/b': ['read'] });
+  const backend = await connectBy({ method: 'token', token: vault.tokens.create({ policies: ['narrow'] }) });
+  expect(await failureOf(readOne(backend, 'a'))).toMatchObject({ code: 'vault_forbidden' });
+  clock.advance(61);
+  const outage = vault.faults.inject({ effect: { kind: 'status', status: 503 }, path: 'auth/token/lookup-self' });
+  expect(await failureOf(readOne(backend, 'a'))).toMatchObject({ failureClass: 'unavailable' });
+  outage.remove();
+  expect(await failureOf(readOne(backend, 'a'))).toMatchObject({ code: 'vault_forbidden' });
+});
+
+test('a token that was logged in for and is refused is revoked when it is replaced', async () => {
+  const { vault, connect } = await benchWithRole();
+  const backend = await connect();
+  await readOne(backend, 'a');
+  vault.faults.inject({
+    effect: { kind: 'status', status: 403, body: { errors: ['permission denied', 'invalid token'] } },
+    path: 'secret/data/a',
+    times: 1,
+  });
+  expect((await readOne(backend, 'a')).version).toBe('1');
+  await expect.poll(() => asked(vault, 'auth/token/revoke-self')).toMatchObject([{ status: 204 }]);
+  expect((await readOne(backend, 'a')).version).toBe('1');
+  await backend.close();
+  expect(asked(vault, 'auth/token/revoke-self')).toMatchObject([{ status: 204 }, { status: 204 }]);
+});
+
+test('a vault that refuses every token is given one more in five seconds, however much is read', async () => {
+  const { vault, clock, connect } = await benchWithRole();
+  vault.faults.inject({
+    effect: { kind: 'status', status: 403, body: { errors: ['permission denied', 'invalid token'] } },
+    path: 'secret/data/*',
+  });
+  const backend = await connect();
+  const paths = Array.from({ length: 40 }, (_, index) => `${index}`);
+  for (const logins of [2, 3]) {
+    const found = await fetchAll(backend, paths);
+    expect(new Set(found.values())).toEqual(new Set(['vault_unauthenticated']));
+    expect(vault.requests.counts.login).toBe(logins);
+    clock.advance(6);
+  }
+});

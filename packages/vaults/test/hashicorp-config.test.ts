@@ -57,6 +57,15 @@ test.for<[string, object, string]>([
     { auth: { method: 'approle', role_id: 'r', secret_id: 's', wrapped_secret_id: 'w' } },
     'auth.secret_id: give',
   ],
+  ['a token of spaces', { auth: { method: 'token', token: ' \n' } }, 'auth.token: token must not be empty'],
+  ['a token of two lines', { auth: { method: 'token', token: 'a\nb' } }, 'auth.token: token must be of ASCII'],
+  [
+    'a wrapping token beyond ASCII',
+    { auth: { method: 'approle', role_id: 'r', wrapped_secret_id: 'ключ' } },
+    'auth.wrapped_secret_id: wrapped_secret_id must be of ASCII',
+  ],
+  ['a namespace beyond ASCII', { namespace: '日本' }, 'namespace: namespace must be of ASCII'],
+  ['a host name of two lines', { tls: { server_name: 'a\nb' } }, 'tls.server_name: server_name must be'],
   ['a file for a certificate', { tls: { ca_cert: '/etc/ca.pem' } }, 'tls.ca_cert: ca_cert must be PEM text'],
   [
     'half a client certificate',
@@ -67,6 +76,16 @@ test.for<[string, object, string]>([
   const found = problems({ address: 'https://v', auth: token, ...settings });
   expect(found).toHaveLength(1);
   expect(found?.[0]).toContain(problem);
+});
+
+test('a reference stays as it is, and only the end of a credential is cut off', () => {
+  const auth = (settings: object) => parse({ address: 'https://v', auth: settings }).data?.auth;
+  expect(auth({ method: 'token', token: 'env.VAULT_TOKEN' })).toMatchObject({ token: 'env.VAULT_TOKEN' });
+  expect(auth({ method: 'approle', role_id: 'r\n', secret_id: ' s t\r\n' })).toMatchObject({
+    role_id: 'r',
+    secret_id: ' s t',
+  });
+  expect(auth({ method: 'kubernetes', role: 'r', jwt: 'a.b.c\n' })).toMatchObject({ jwt: 'a.b.c' });
 });
 
 test('the settings can be told as JSON schema', async () => {

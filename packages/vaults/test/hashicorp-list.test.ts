@@ -15,6 +15,36 @@ test('every folder is walked, and each secret listed once', async () => {
   expect(refs).toHaveLength(1204);
 });
 
+test('a listing may be larger than the metadata of one secret, within bounds', async () => {
+  const { kv, vault, connect } = await benchWithMount();
+  kv.put('a', { value: 'x' });
+  const megabytes = (count: number) => 'n'.repeat(count * 1024 * 1024);
+  const give = (name: string) =>
+    vault.faults.inject({
+      effect: { kind: 'garbage', body: JSON.stringify({ data: { keys: ['a', name] } }) },
+      path: 'secret/metadata/',
+    });
+  const metadata = vault.faults.inject({
+    effect: { kind: 'garbage', body: JSON.stringify({ data: { current_version: 1, filler: megabytes(5) } }) },
+    path: 'secret/metadata/a',
+  });
+  const listing = give(megabytes(5));
+  const refs = await listAll(await connect(), { wantsRevision: (path) => path === 'a' });
+  expect(refs.map(({ path, revision }) => [path.length, revision])).toEqual([
+    [1, null],
+    [5 * 1024 * 1024, null],
+  ]);
+  expect(metadata.hits).toBe(1);
+  const tooLarge = { code: 'vault_too_large', message: expect.stringContaining('larger than 4 MiB') };
+  expect(await failureOf((await connect()).confirm('a', patient))).toMatchObject(tooLarge);
+  listing.remove();
+  give(megabytes(17));
+  expect(await failureOf(listAll(await connect()))).toMatchObject({
+    code: 'listing_incomplete',
+    message: expect.stringContaining('larger than 16 MiB'),
+  });
+});
+
 test('pages hold at most 500 refs', async () => {
   const { kv, connect } = await benchWithMount();
   kv.seed(1203, (index) => ({ path: `${index}`, data: { value: 'x' } }));

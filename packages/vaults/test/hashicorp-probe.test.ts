@@ -98,3 +98,19 @@ test('an address where nothing listens, and one that is no vault, say so', async
   expect(refused).toMatchObject({ code: 'vault_unavailable' });
   expect(refused.message).toContain('refused');
 });
+
+test('no text of the vault’s own is shown', async () => {
+  const { vault, connect } = await startBench();
+  vault.mounts.enable('secret', { type: 'kv', version: 2 });
+  const give = (path: string, body: object) =>
+    vault.faults.inject({ effect: { kind: 'garbage', body: JSON.stringify(body) }, path });
+  for (const version of ['canary text', '<b>canary</b>', 'c'.repeat(65)]) {
+    const health = give('sys/health', { initialized: true, sealed: false, version });
+    expect(await (await connect()).probe(patient)).toMatchObject({ container: 'present', server: null });
+    health.remove();
+  }
+  give('sys/internal/ui/mounts/*', { data: { type: 'kv', path: 'canary/', options: { version: '2' } } });
+  const failure = await failureOf((await connect()).probe(patient));
+  expect(failure).toMatchObject({ code: 'container_missing' });
+  expect(failure.message).not.toContain('canary');
+});

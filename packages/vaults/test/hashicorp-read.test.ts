@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { failureOf, fetchAll, listAll, patient, readOne, readOnly, startBench } from './harness.ts';
 
 async function benchWithMount(options = {}) {
@@ -60,18 +60,21 @@ test('a value of 1 MiB, one of 10,000 fields, an empty one and one with empty me
   expect(found.get('blank')).toBe('{"none":null,"value":""}');
 });
 
-test('an answer above 16 MiB, or nested beyond reason, is that secret’s own failure', async () => {
+test('an answer above 4 MiB, or nested beyond reason, is that secret’s own failure', async () => {
   const { kv, vault, connect } = await benchWithMount();
-  for (const path of ['huge', 'deep', 'fine']) kv.put(path, { value: 'x' });
+  for (const path of ['huge', 'large', 'deep', 'fine']) kv.put(path, { value: 'x' });
   const metadata = '"metadata":{"version":1,"created_time":"","deletion_time":"","destroyed":false}';
   const answer = (value: string) => `{"data":{"data":{"value":${value}},${metadata}}}`;
   const give = (path: string, body: string) =>
     vault.faults.inject({ effect: { kind: 'garbage', body }, path: `secret/data/${path}` });
-  give('huge', answer(`"${'x'.repeat(17 * 1024 * 1024)}"`));
+  give('huge', answer(`"${'x'.repeat(4 * 1024 * 1024)}"`));
+  const large = 'x'.repeat(4 * 1024 * 1024 - 1024);
+  give('large', answer(`"${large}"`));
   give('deep', answer(`${'['.repeat(5_000)}${']'.repeat(5_000)}`));
-  const found = await fetchAll(await connect(), ['huge', 'deep', 'fine']);
+  const found = await fetchAll(await connect(), ['huge', 'large', 'deep', 'fine']);
   expect(Object.fromEntries(found)).toEqual({
     huge: 'vault_too_large',
+    large: `{"value":"${large}"}`,
     deep: 'vault_too_large',
     fine: '{"value":"x"}',
   });
@@ -94,12 +97,20 @@ test('the earlier of the vault’s own end and the custom metadata expires_at co
   put('later', '2026-03-02', '1h');
   put('alone', '2026-03-02T00:00:00+01:00');
   put('no date', 'next tuesday');
+  put('no offset', '2026-06-01T00:00:00');
+  put('year zero', '0000-06-01');
+  put('year zero in UTC', '0001-01-01T00:00:00+01:00');
+  put('year 10000 in UTC', '9999-12-31T23:59:59-01:00');
+  vi.stubEnv('TZ', 'America/Los_Angeles');
+  onTestFinished(() => void vi.unstubAllEnvs());
   const backend = await connect();
   const end = async (path: string) => (await readOne(backend, path)).expiresAt?.toISOString() ?? null;
   expect(await end('sooner')).toBe('2026-03-01T12:30:00.000Z');
   expect(await end('later')).toBe('2026-03-01T13:00:00.000Z');
   expect(await end('alone')).toBe('2026-03-01T23:00:00.000Z');
-  expect(await end('no date')).toBe(null);
+  expect(await end('no offset')).toBe('2026-06-01T00:00:00.000Z');
+  for (const path of ['no date', 'year zero', 'year zero in UTC', 'year 10000 in UTC'])
+    expect(await end(path)).toBe(null);
 });
 
 test('each secret has its own outcome', async () => {

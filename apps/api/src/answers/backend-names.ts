@@ -1,9 +1,9 @@
-import { listBackends, type Tx } from '@keyferry/store';
+import { backendNames as namesById, type Tx } from '@keyferry/store';
 
-/** Names of the tenant's backends by id, removed ones too. */
+/** A backend's name, also of a removed one. */
 export type BackendNames = (backendId: string) => string;
 
 export async function backendNames(tx: Tx): Promise<BackendNames> {
-  const names = new Map((await listBackends(tx, { removedToo: true })).map(({ id, name }) => [id, name]));
+  const names = await namesById(tx);
   return (backendId) => names.get(backendId) ?? backendId;
 }

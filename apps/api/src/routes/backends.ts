@@ -15,6 +15,7 @@ import {
   type TenantKeys,
   updateBackend,
 } from '@keyferry/store';
+import { vaultOfKind } from '@keyferry/vaults';
 import { showBackend } from '../answers/backend.ts';
 import { vaultRefusals } from '../ask-vault.ts';
 import {
@@ -22,6 +23,7 @@ import {
   checkedConfig,
   mergedConfig,
   newSettings,
+  refuseRedirection,
   withLastingCredentials,
 } from '../backend-settings.ts';
 import type { Api, ApiOptions } from '../create-api.ts';
@@ -126,17 +128,19 @@ export function backendRoutes(app: Api, options: ApiOptions): void {
       const keys = await keyring.ofTenant(tenantId);
       const config = given?.auth ? await lastingChange(tenantId, params.id, given, keys) : given;
       const changed = await store.inTenant(tenantId, async (tx) => {
-        const { id, kind } = await getBackend(tx, params.id);
+        const { id, kind, config: before } = await getBackend(tx, params.id);
         const change = (settings: Parameters<typeof updateBackend>[1]['settings']) =>
           updateBackend(tx, { tenantId, id, settings, keys, now: now() });
         // This locks the row, so that of two changes at a time the second sees what the first has made.
         let backend = await change(changedSettings(rest));
         if (config) {
           const merged = mergedConfig(await openSettings(tx, id, keys), config);
+          refuseRedirection(vaultOfKind(options.registry, kind).destination, before, config);
           const checked = checkedConfig(options, kind, merged);
           backend = await change('auth' in config ? checked : { config: checked.config });
         }
-        const details = { backend_id: id, changed: [...Object.keys(rest), ...changedMembers(config)] };
+        const changed = [...Object.keys(rest), ...changedMembers(config)];
+        const details = { backend_id: id, changed, ...(config && { before, after: backend.config }) };
         await audit(tx, tenantId, { actor, action: 'backend.updated', target: backend.name, details }, now());
         return backend;
       });
@@ -162,5 +166,5 @@ export function backendRoutes(app: Api, options: ApiOptions): void {
   );
 }
 
-/** Names only: what they were changed to may be secret. */
+/** What was changed. Credentials are named only; the rest of the configuration is shown to whoever lists backends. */
 const changedMembers = (config: Members | undefined) => Object.keys(config ?? {}).map((name) => `config.${name}`);

@@ -1,5 +1,5 @@
 import { healthAnswer, type ReadyAnswer, readyAnswer } from '@keyferry/contracts';
-import { defaultTenantId, listBackends } from '@keyferry/store';
+import { pingDatabase } from '@keyferry/store';
 import type { Api, ApiOptions } from '../create-api.ts';
 
 const tags = ['health'];
@@ -8,6 +8,10 @@ const patienceMs = 2_000;
 
 /** For whoever starts and watches the process; open to anyone, and says nothing else. */
 export function healthRoutes(app: Api, { store, redis }: ApiOptions): void {
+  // Anyone may ask, so that any number who ask at a time share one question.
+  const database = shared(() => pingDatabase(store));
+  const cache = shared(() => redis.ping());
+
   app.get(
     '/healthz',
     { schema: { tags, summary: 'Whether the process answers', response: { 200: healthAnswer } } },
@@ -24,14 +28,21 @@ export function healthRoutes(app: Api, { store, redis }: ApiOptions): void {
       },
     },
     async (_request, reply) => {
-      const [database, cache] = await Promise.all([
-        stateOf(store.inTenant(defaultTenantId, listBackends)),
-        stateOf(redis.ping()),
-      ]);
-      const status = database === 'ok' && cache === 'ok' ? 'ok' : 'unavailable';
-      return reply.code(status === 'ok' ? 200 : 503).send({ status, database, redis: cache });
+      const [databaseState, redisState] = await Promise.all([stateOf(database()), stateOf(cache())]);
+      const status = databaseState === 'ok' && redisState === 'ok' ? 'ok' : 'unavailable';
+      return reply.code(status === 'ok' ? 200 : 503).send({ status, database: databaseState, redis: redisState });
     },
   );
+}
+
+function shared(ask: () => Promise<unknown>): () => Promise<unknown> {
+  let asking: Promise<unknown> | null = null;
+  return () => {
+    asking ??= ask().finally(() => {
+      asking = null;
+    });
+    return asking;
+  };
 }
 
 async function stateOf(call: Promise<unknown>): Promise<ReadyAnswer['status']> {

@@ -25,7 +25,8 @@ export async function registerBackend(api: ApiClient, wanted: WantedBackend): Pr
   const patch = (members: Members, ownConfig: Members) =>
     api.patch<BackendAnswer>(route`/federation/backends/${known.id}`, {
       ...members,
-      ...(!isEmpty(ownConfig) && { config: ownConfig }),
+      // How the vault is reached can be changed only by whoever brings its credentials.
+      ...(!isEmpty(ownConfig) && { config: { ...ownConfig, auth: wanted.onCreation.auth } }),
     });
   return {
     backend: await patch(others, config),

@@ -1,3 +1,4 @@
+import { forEachDespiteErrors } from '@keyferry/core';
 import { allTenants, pruneCycles, pruneEvents } from '@keyferry/store';
 import type { CoordinationServices } from '../services.ts';
 
@@ -12,7 +13,7 @@ const keptEvents = 7 * days;
 /** Drops records that nobody needs any more. */
 export async function prune(services: CoordinationServices): Promise<void> {
   const ago = (time: number) => new Date(services.now().getTime() - time);
-  for (const tenantId of await allTenants(services.store)) {
+  await forEachDespiteErrors(await allTenants(services.store), async (tenantId) => {
     let more: boolean;
     do {
       more = await services.store.inTenant(tenantId, (tx) =>
@@ -20,5 +21,5 @@ export async function prune(services: CoordinationServices): Promise<void> {
       );
     } while (more);
     await services.store.inTenant(tenantId, (tx) => pruneEvents(tx, ago(keptEvents)));
-  }
+  });
 }

@@ -1,4 +1,4 @@
-import { KeyferryError, maxStageAttempts } from '@keyferry/core';
+import { forEachDespiteErrors, KeyferryError, maxStageAttempts } from '@keyferry/core';
 import {
   type ExpectedJob,
   expectedJobs,
@@ -19,7 +19,7 @@ import type { CoordinationServices } from '../services.ts';
  */
 export async function reconcile(services: CoordinationServices, settleMs: number): Promise<number> {
   let dispatched = 0;
-  for (const tenantId of await tenantsWithOpenCycles(services.store)) {
+  await forEachDespiteErrors(await tenantsWithOpenCycles(services.store), async (tenantId) => {
     const before = new Date(services.now().getTime() - settleMs);
     const expected = await services.store.inTenant(tenantId, (tx) => expectedJobs(tx, before));
     const lost = new Set(await services.queues.lost(expected));
@@ -28,7 +28,7 @@ export async function reconcile(services: CoordinationServices, settleMs: number
       if (job.attempts >= maxStageAttempts) await giveUp(services, job);
       else if (await dispatchAgain(services, job)) dispatched++;
     }
-  }
+  });
   return dispatched;
 }
 
@@ -43,7 +43,7 @@ async function dispatchAgain(services: CoordinationServices, { attempts: _, ...j
 async function giveUp(services: CoordinationServices, job: ExpectedJob): Promise<void> {
   const now = services.now();
   const closed = await services.store.inTenant(job.tenant_id, async (tx) => {
-    const cycle = await takeOver(tx, job.cycle_id);
+    const cycle = await takeOver(tx, job);
     if (!cycle) return null;
     const message = `The ${job.stage} stage was begun ${job.attempts} times and never ended.`;
     const error = new KeyferryError('cycle_exhausted', message);

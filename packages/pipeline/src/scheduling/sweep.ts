@@ -1,10 +1,11 @@
-import type { EventType } from '@keyferry/core';
+import { type EventType, forEachDespiteErrors } from '@keyferry/core';
 import {
   allTenants,
   appendEvents,
   archiveKeys,
   expireKeys,
   listBackends,
+  lockBackends,
   purgeKeys,
   type Swept,
   type Tx,
@@ -28,7 +29,7 @@ export type SweepCounts = Record<SweepEvent, number>;
 /** Does what is due by time alone: expiry, the end of grace, retention. */
 export async function sweep(services: CoordinationServices): Promise<SweepCounts> {
   const counts: SweepCounts = { 'keys.expired': 0, 'keys.archived': 0, 'keys.purged': 0 };
-  for (const tenantId of await allTenants(services.store)) {
+  await forEachDespiteErrors(await allTenants(services.store), async (tenantId) => {
     for (const [type, pass] of passes) {
       let moved: number;
       do {
@@ -41,14 +42,19 @@ export async function sweep(services: CoordinationServices): Promise<SweepCounts
         counts[type] += moved;
       } while (moved === batchSize);
     }
-  }
+  });
   return counts;
 }
 
 async function tell(tx: Tx, type: SweepEvent, swept: Swept[], now: Date): Promise<void> {
   if (swept.length === 0) return;
+  const touched = await backendsOf(tx, swept);
+  await lockBackends(
+    tx,
+    touched.map(({ id }) => id),
+  );
   // A removed backend still has keys whose retention ends; its events go on under its id.
-  for (const backend of await backendsOf(tx, swept)) {
+  for (const backend of touched) {
     const paths = swept.filter((key) => key.backend_id === backend.id).map((key) => key.local_path);
     await appendEvents(tx, backend.id, keyEvents(type, backend, null, paths), now);
   }

@@ -9,6 +9,7 @@ import {
   type Issue,
   loadKeys,
   noteSeen,
+  ownersOf,
   type Shard,
   type ShardRef,
   type StoredKey,
@@ -18,7 +19,7 @@ import {
 } from '@keyferry/store';
 import type { SecretReading } from '@keyferry/vaults';
 import { keyEvents } from '../key-events.ts';
-import { type Decision, decide } from './decide.ts';
+import { type Decision, decide, pathTaken } from './decide.ts';
 import type { StageRun } from './stage-run.ts';
 
 /** What a shard has read so far and not yet written. */
@@ -79,12 +80,18 @@ async function commitRound(
   const { services, cycle, backend } = run;
   const now = services.now();
   const keys = await services.keyring.ofTenant(cycle.tenant_id);
-  const known = await services.store.inTenant(cycle.tenant_id, (tx) =>
-    loadKeys(tx, backend.id, pathsOf(readings, failed)),
-  );
-  const decisions = readings.map((item) =>
-    decide({ item, known: known.get(item.remote) ?? null, id: randomUUID(), backend, keys, now }),
-  );
+  const { known, owners } = await services.store.inTenant(cycle.tenant_id, async (tx) => ({
+    known: await loadKeys(tx, backend.id, pathsOf(readings, failed)),
+    owners: await ownersOf(
+      tx,
+      readings.map(({ local }) => local),
+    ),
+  }));
+  const decisions = readings.map((item) => {
+    const owner = owners.get(item.local);
+    if (owner && (owner.backendId !== backend.id || owner.remotePath !== item.remote)) return pathTaken(item);
+    return decide({ item, known: known.get(item.remote) ?? null, id: randomUUID(), backend, keys, now });
+  });
   const calls = run.takeCalls();
 
   return await services.store.inTenant(cycle.tenant_id, async (tx) => {
@@ -154,11 +161,13 @@ function reportOf(remotePath: string, error: Error): Issue {
 }
 
 function eventsOf({ backend, cycle }: StageRun, landed: Decision[]) {
+  const expired = landed.filter(({ expires }) => expires).map(({ item }) => item.local);
   const pathsWith = (outcome: Outcome) => landed.filter((one) => one.outcome === outcome).map(({ item }) => item.local);
   return [
     ...keyEvents('keys.created', backend, cycle.id, pathsWith('added')),
     ...keyEvents('keys.updated', backend, cycle.id, pathsWith('updated')),
     ...keyEvents('keys.restored', backend, cycle.id, pathsWith('restored')),
+    ...keyEvents('keys.expired', backend, cycle.id, expired),
   ];
 }
 

@@ -17,6 +17,8 @@ export interface Decision {
   outcome: Outcome;
   write: KeyWrite | null;
   issue: Issue | null;
+  /** The key becomes expired by this, of which no sweep will tell. */
+  expires: boolean;
 }
 
 /** What becomes of one secret that was read. Encrypts its value where the value is to be stored. */
@@ -37,8 +39,9 @@ export function decide(input: {
   const remote: RemoteReading = { ...reading, digest: digest.toString('hex') };
   const settlement = settle(known, remote, backend.conflict_policy, now);
   const issue = issueOf(item, settlement.outcome);
-  if (settlement.write === 'none') return { item, outcome: settlement.outcome, write: null, issue };
-  return { item, outcome: settlement.outcome, write: writeOf(input, digest, settlement), issue };
+  if (settlement.write === 'none') return { item, outcome: settlement.outcome, write: null, issue, expires: false };
+  const expires = settlement.state === 'expired' && known?.state !== 'expired';
+  return { item, outcome: settlement.outcome, write: writeOf(input, digest, settlement), issue, expires };
 }
 
 function writeOf(
@@ -94,7 +97,14 @@ function tooLarge(item: Reading): Decision {
     class: 'too_large',
     message,
   };
-  return { item, outcome: 'invalid', write: null, issue };
+  return { item, outcome: 'invalid', write: null, issue, expires: false };
+}
+
+/** A key of another backend, or of another secret of this one, came to have the path after this was validated. */
+export function pathTaken(item: Reading): Decision {
+  const message = `"${item.local}" was taken by another key in the meantime.`;
+  const issue: Issue = { remotePath: item.remote, outcome: 'skipped', code: 'path_taken', class: null, message };
+  return { item, outcome: 'skipped', write: null, issue, expires: false };
 }
 
 function issueOf({ remote }: Reading, outcome: Outcome): Issue | null {

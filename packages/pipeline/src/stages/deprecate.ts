@@ -130,6 +130,9 @@ interface Finding {
 async function confirmAll(run: StageRun, batch: Candidate[]): Promise<Finding[]> {
   if (!run.cycle.container_proven) return batch.map((candidate) => unproven(candidate));
   const connection = await run.connect();
+  // What the reads rest on, such as the version of the container, is as of now and not of some earlier cycle.
+  const before = await connection.probe(run.signal);
+  if (before.container !== 'present') return batch.map((candidate) => unproven(candidate));
   // The connection bounds how many of these run at a time.
   const findings = await Promise.all(
     batch.map(async (candidate): Promise<Finding> => {

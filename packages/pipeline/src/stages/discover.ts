@@ -1,14 +1,15 @@
 import { type Stage, shardSize } from '@keyferry/core';
 import {
-  activeKeys,
   addCandidates,
   addShard,
   clearDiscovery,
   countCandidates,
   holdStage,
   knownRevisions,
+  liveKeys,
   moveStage,
   noteProbe,
+  noteSeen,
   remoteHash,
 } from '@keyferry/store';
 import type { SecretRef } from '@keyferry/vaults';
@@ -32,7 +33,7 @@ export const discover: StageHandler = async (run) => {
   const known = await loadIndex(run);
 
   const shards = new ShardWriter(run);
-  const counts = { discovered: 0, unchanged: 0, gone: 0, out_of_scope: 0 };
+  const counts = { discovered: 0, unchanged: 0, gone: 0, skipped: 0, excluded: 0, out_of_scope: 0 };
   const listing = connection.list(
     {
       folders: scope.folders,
@@ -45,7 +46,9 @@ export const discover: StageHandler = async (run) => {
     counts.discovered += page.length;
     for (const ref of page) {
       const standing = standingOf(ref, known);
-      if (standing === 'gone') counts.gone++;
+      // By a person's word, so it needs no line of its own in every report.
+      if (scope.excludes(ref.path)) counts.skipped = ++counts.excluded;
+      else if (standing === 'gone') counts.gone++;
       else if (standing === 'unchanged') counts.unchanged++;
       else await shards.add(ref.path);
     }
@@ -88,17 +91,20 @@ async function loadIndex({ services, cycle, backend, signal }: StageRun): Promis
   return known;
 }
 
-/** Active keys that the listing did not bring. Those outside the scope are no business of this listing. Returns their number. */
+/** Live keys that the listing did not bring become candidates. Those outside the scope are no business of this listing. Returns their number. */
 async function nominateMissing(run: StageRun, known: KnownIndex): Promise<number> {
   const { services, cycle, backend, scope } = run;
   let outside = 0;
-  for (const hashes of known.unseenActive(candidateBatch)) {
+  for (const hashes of known.unseenLive(candidateBatch)) {
     run.signal.throwIfAborted();
     await services.store.inTenant(cycle.tenant_id, async (tx) => {
       await holdStage(tx, cycle);
-      const keys = await activeKeys(tx, backend.id, hashes);
+      const keys = await liveKeys(tx, backend.id, hashes);
       const inside = keys.filter((key) => scope.includes(key.remotePath));
-      outside += keys.length - inside.length;
+      const beyond = keys.filter((key) => !scope.includes(key.remotePath)).map((key) => key.remotePath);
+      outside += beyond.length;
+      // A listing that did not look for a deprecated key says nothing about it.
+      await noteSeen(tx, backend.id, beyond, services.now());
       await addCandidates(
         tx,
         cycle,

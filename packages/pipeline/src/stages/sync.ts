@@ -10,40 +10,67 @@ const partBytes = 8 * 1024 * 1024;
 const patience = 40;
 
 /**
- * Reads a shard's secrets and settles each: stored, restored, left as it is, or reported. What may pass by itself stays
- * in the shard and makes this run fail at its end, so that it is tried again; at the last attempt it is reported too, if
- * the vault itself is well.
+ * Reads a shard's secrets and settles each: stored, restored, left as it is, or reported. What may pass by itself stays in
+ * the shard and makes this run fail at its end, so that it is tried again; at the last attempt it is reported too, if the
+ * vault itself is well. What seems gone is asked for twice, the second time after the container has been seen.
  */
 export async function syncShard(run: StageRun, shard: Shard): Promise<Dispatch[]> {
   const left = new Map(shard.refs.map(([remote, local]) => [remote, validated(local)]));
   const connection = await run.connect();
-  let postponed: Error | null = null;
-  let failuresInARow = 0;
-  let part = emptyPart();
+  const first = await settleReads(run, shard, left, { tolerate: mayPass, doubt: isGone });
+  if (left.size === 0) return first.next;
 
-  for await (const outcome of connection.fetch([...left.keys()], run.signal)) {
-    const error = failureOf(outcome);
-    if (error && mayPass(error)) {
-      postponed = error;
-      if (++failuresInARow >= patience) break;
-      continue;
-    }
-    failuresInARow = 0;
-    collect(part, outcome, left.get(outcome.path) ?? outcome.path);
-    if (part.bytes < partBytes) continue;
-    await commitPart(run, shard, left, part);
-    part = emptyPart();
+  if (first.doubted > 0) {
+    await connection.probe(run.signal);
+    const second = await settleReads(run, shard, left, { tolerate: mayPass, doubt: () => false });
+    if (left.size === 0) return second.next;
+    first.reason = second.reason ?? first.reason;
   }
-  run.signal.throwIfAborted();
-
-  const next = await commitPart(run, shard, left, part);
-  if (left.size === 0) return next;
-  const reason = postponed ?? new KeyferryError('vault_invalid', 'The vault gave no answer for some secrets.');
+  const reason = first.reason ?? new KeyferryError('vault_invalid', 'The vault gave no answer for some secrets.');
   if (stageRetryDelay(classOf(reason), shard.attempts) !== null) throw reason;
   // A vault that does not answer at all is no property of these secrets: the probe rejects, and the shard gives up.
   await connection.probe(run.signal);
+  const last = await settleReads(run, shard, left, { tolerate: () => false, doubt: () => false });
+  if (left.size === 0) return last.next;
   const rest = { ...emptyPart(), failed: [...left.keys()].map((remote) => ({ remote, error: reason })) };
   return await commitPart(run, shard, left, rest);
+}
+
+interface Reads {
+  /** The jobs that come next, once nothing is left. */
+  next: Dispatch[];
+  /** Why something was left. */
+  reason: Error | null;
+  /** How many were left because they seem gone. */
+  doubted: number;
+}
+
+/** Reads all that is left and settles it, but for failures that are tolerated or doubted: those stay left. */
+async function settleReads(
+  run: StageRun,
+  shard: Shard,
+  left: Map<string, string>,
+  judge: { tolerate: (error: Error) => boolean; doubt: (error: Error) => boolean },
+): Promise<Reads> {
+  const connection = await run.connect();
+  const reads: Reads = { next: [], reason: null, doubted: 0 };
+  let failuresInARow = 0;
+  let part = emptyPart();
+  for await (const outcome of connection.fetch([...left.keys()], run.signal)) {
+    const error = failureOf(outcome);
+    failuresInARow = error && mayPass(error) ? failuresInARow + 1 : 0;
+    if (error && judge.tolerate(error)) reads.reason = error;
+    else if (error && judge.doubt(error)) reads.doubted++;
+    else collect(part, outcome, left.get(outcome.path) as string);
+    if (failuresInARow >= patience) break;
+    if (part.bytes < partBytes) continue;
+    reads.next = await commitPart(run, shard, left, part);
+    part = emptyPart();
+  }
+  run.signal.throwIfAborted();
+  // The last part may have been the end of the shard already.
+  if (left.size > 0) reads.next = await commitPart(run, shard, left, part);
+  return reads;
 }
 
 function validated(local: string | null): string {
@@ -56,8 +83,14 @@ const failureOf = (outcome: FetchOutcome) => ('error' in outcome ? outcome.error
 /** Not the secret's own failure: it is asked for again before it is reported. */
 function mayPass(error: Error): boolean {
   const failureClass = classOf(error);
-  const ofContainer = error instanceof KeyferryError && error.code === 'container_missing';
+  const ofContainer = error instanceof KeyferryError && error.code.startsWith('container_');
   return isTransient(failureClass) || failureClass === 'unauthenticated' || ofContainer;
+}
+
+/** A wrong idea of the container makes everything in it look gone. */
+function isGone(error: Error): boolean {
+  const failureClass = classOf(error);
+  return failureClass === 'not_found' || failureClass === 'deleted';
 }
 
 function collect(part: Part, outcome: FetchOutcome, local: string): void {

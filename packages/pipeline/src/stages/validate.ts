@@ -16,7 +16,7 @@ import {
 import type { StageHandler, StageRun } from './stage-run.ts';
 
 /**
- * Gives each ref its local path, and takes out those that can't be carried: excluded, of a wrong form, or taken. It calls
+ * Gives each ref its local path, and takes out those that can't be carried: of a wrong form, or taken. It calls
  * no vault. Two passes: the first finds local paths that two refs of this cycle want, since then neither gets it. All of
  * it is one transaction, since a second run over what a first has taken refs out of would not see those pairs.
  */
@@ -60,9 +60,7 @@ interface MappedRef {
   problem: { code: string; message: string } | null;
 }
 
-function mapRef({ scope, mapping }: StageRun, [remote]: ShardRef): MappedRef {
-  if (scope.excludes(remote))
-    return { remote, local: null, problem: { code: 'path_excluded', message: `"${remote}" is excluded.` } };
+function mapRef({ mapping }: StageRun, [remote]: ShardRef): MappedRef {
   const local = mapping.toLocal(remote);
   const problem = pathProblem(local);
   if (!problem) return { remote, local, problem: null };

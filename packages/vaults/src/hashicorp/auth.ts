@@ -9,11 +9,11 @@ import { lookUp, renew, revoke } from './token.ts';
 export interface Tokens {
   /** A token that is good as far as is known; logs in if there is none. */
   current(signal: AbortSignal): Promise<string>;
-  /** Another token after the vault refused this one. Rejects if none can be had. */
+  /** Another token after the vault refused this one, which is revoked. Rejects if none can be had. */
   replace(refused: string, signal: AbortSignal): Promise<string>;
   /** Whether the vault knows the token: what it says about it, or `unsure` if it says nothing. */
   check(token: string, signal: AbortSignal): Promise<'good' | 'bad' | 'unsure'>;
-  /** Revokes a token we logged in for, within a moment or not at all; never one we were given. */
+  /** Revokes what we logged in for, within a moment or not at all; never a token we were given. */
   close(): Promise<void>;
 }
 
@@ -22,6 +22,9 @@ const renewAfter = 0.9;
 
 /** A refused login is remembered this long: every secret that waits would ask again, and some vaults lock out. */
 const refusalMs = 5_000;
+
+/** So long a token that replaced another is left in its place: a vault that refuses every token gets no more of them. */
+const replacementMs = 5_000;
 
 /** What a check of a token found is believed this long: where much is forbidden, each refusal would check again. */
 const checkMs = 60_000;
@@ -41,6 +44,8 @@ export function createTokens(auth: HashicorpAuth, client: VaultClient, context: 
   let checked: { token: string; at: number; found: ReturnType<Tokens['check']> } | null = null;
   /** Whether a token we were given was once allowed to look at itself: then a refusal is no matter of policy. */
   let looksAtItself = false;
+  let replacedAt = Number.NEGATIVE_INFINITY;
+  let revoking: Promise<unknown> = Promise.resolve();
   let cancelRenewal = () => {};
 
   function keep({ token, seconds, renewable }: Lease, askedAt: number): string {
@@ -103,6 +108,7 @@ export function createTokens(auth: HashicorpAuth, client: VaultClient, context: 
       return 'good';
     } catch (error) {
       const failureClass = classOf(error);
+      if (isTransient(failureClass)) throw error;
       if (failureClass === 'unauthenticated') return 'bad';
       return failureClass === 'forbidden' && (login || looksAtItself) ? 'bad' : 'unsure';
     }
@@ -113,21 +119,32 @@ export function createTokens(auth: HashicorpAuth, client: VaultClient, context: 
     async replace(refused, signal) {
       if (given !== null) throw vaultFailure('unauthenticated', 'The vault does not accept the token it was given.');
       if (held?.token === refused) {
+        if (context.now() < replacedAt + replacementMs)
+          throw vaultFailure('unauthenticated', 'The vault does not accept the token that it has just given.');
+        replacedAt = context.now();
         cancelRenewal();
         held = null;
+        revoking = Promise.all([revoking, revoke(refused, client, context)]);
       }
       return current(signal);
     },
     async check(token, signal) {
-      if (checked === null || context.now() >= checked.at + checkMs)
-        checked = { token, at: context.now(), found: findOut(token) };
+      if (checked === null || context.now() >= checked.at + checkMs) {
+        const check = { token, at: context.now(), found: findOut(token) };
+        checked = check;
+        // An outage found nothing out.
+        check.found.catch(() => {
+          if (checked === check) checked = null;
+        });
+      }
       // A token that has replaced a checked one lately is believed in: else each refusal would bring a login.
       return checked.token === token ? untilAborted(checked.found, signal) : 'good';
     },
     async close() {
       cancelRenewal();
       life.abort(vaultFailure('unavailable', 'The connection to the vault was closed.'));
-      if (held !== null && login) await revoke(held.token, client, context);
+      if (held !== null && login) revoking = Promise.all([revoking, revoke(held.token, client, context)]);
+      await revoking;
     },
   };
 }

@@ -1,5 +1,5 @@
 import { classOf, isTransient, vaultFailure } from '@keyferry/core';
-import type { ConnectContext, FetchOutcome, VaultBackend } from '../contract.ts';
+import type { ConnectContext, FetchOutcome, Presence, VaultBackend } from '../contract.ts';
 import { gather } from '../gather.ts';
 import { untilAborted } from '../until-aborted.ts';
 import { createTokens } from './auth.ts';
@@ -26,6 +26,20 @@ export async function connectVault(config: HashicorpConfig, context: ConnectCont
   const readMetadata = createMetadataReader(config, ask, now);
   const readSecret = createSecretReader(config, ask, now);
 
+  async function presenceOf(path: string, version: KvVersion, signal: AbortSignal): Promise<Presence> {
+    const direct = () => presenceByRead(readSecret('confirm', path, version, signal));
+    if (version === 1 || !isAddressable(path)) return direct();
+    try {
+      const state = await readMetadata('confirm', path, signal);
+      if (state === null) return 'absent';
+      // Whether its time has come is for the vault's clock to say, not for ours.
+      return state.deleted ? direct() : 'present';
+    } catch (error) {
+      if (classOf(error) === 'forbidden') return direct();
+      throw error;
+    }
+  }
+
   return {
     async probe(signal) {
       const startedAt = now();
@@ -44,7 +58,12 @@ export async function connectVault(config: HashicorpConfig, context: ConnectCont
       const read = async (path: string, taskSignal: AbortSignal): Promise<FetchOutcome> => {
         try {
           version ??= mounts.version(signal);
-          return { path, reading: await readSecret('read', path, await untilAborted(version, taskSignal), taskSignal) };
+          const known = await untilAborted(version, taskSignal);
+          const reading = await readSecret('read', path, known, taskSignal).catch(async (error) => {
+            if (classOf(error) === 'not_found') await mounts.prove(known, taskSignal);
+            throw error;
+          });
+          return { path, reading };
         } catch (error) {
           taskSignal.throwIfAborted();
           return { path, error: error instanceof Error ? error : new Error('unknown failure') };
@@ -58,16 +77,9 @@ export async function connectVault(config: HashicorpConfig, context: ConnectCont
 
     async confirm(path, signal) {
       const version = await mounts.version(signal);
-      const direct = () => presenceByRead(readSecret('confirm', path, version, signal));
-      if (version === 1 || !isAddressable(path)) return direct();
-      try {
-        const state = await readMetadata('confirm', path, signal);
-        if (state === null) return 'absent';
-        return state.deleted ? 'deleted' : 'present';
-      } catch (error) {
-        if (classOf(error) === 'forbidden') return direct();
-        throw error;
-      }
+      const presence = await presenceOf(path, version, signal);
+      if (presence === 'absent') await mounts.prove(version, signal);
+      return presence;
     },
 
     async close() {
@@ -76,6 +88,9 @@ export async function connectVault(config: HashicorpConfig, context: ConnectCont
     },
   };
 }
+
+/** What is shown as a version; any other text of the vault's is not shown. */
+const serverVersion = /^[\w.+-]{1,64}$/;
 
 /** The server's version, or null where it isn't told. Rejects if the vault is sealed, not initialised or not there. */
 async function readHealth(client: VaultClient, context: ConnectContext, signal: AbortSignal): Promise<string | null> {
@@ -87,7 +102,7 @@ async function readHealth(client: VaultClient, context: ConnectContext, signal: 
     if (health.initialized === false)
       throw vaultFailure('unavailable', `Could not ${what}: it is not initialised yet.`);
     if (health.sealed === true) throw failureOf({ ...answer, status: 503 }, what, context.now());
-    if (typeof health.version === 'string') return health.version;
+    if (typeof health.version === 'string' && serverVersion.test(health.version)) return health.version;
     return unlessTransient(answer, what, context.now());
   });
 }

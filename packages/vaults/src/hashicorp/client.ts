@@ -13,6 +13,8 @@ export interface VaultRequest {
   json?: object;
   /** Some paths exist in the root namespace alone. */
   rootNamespace?: boolean;
+  /** Many names are expected: more is read than of other answers. */
+  listing?: boolean;
   signal: AbortSignal;
 }
 
@@ -41,7 +43,7 @@ export async function createClient(config: HashicorpConfig): Promise<VaultClient
   client.handleVaultResponse = async (answer) => answer;
 
   return {
-    async send({ method = 'GET', path, what, token, json, rootNamespace = false, signal }) {
+    async send({ method = 'GET', path, what, token, json, rootNamespace = false, listing = false, signal }) {
       const headers = {
         // A vault agent between may demand it, against requests that a browser was tricked into.
         'X-Vault-Request': 'true',
@@ -54,6 +56,7 @@ export async function createClient(config: HashicorpConfig): Promise<VaultClient
           method,
           path: `/${path}`,
           headers,
+          listing,
           signal,
           ...(json !== undefined && { json }),
         });

@@ -7,6 +7,17 @@ const loopback = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
 
 const text = (name: string) => z.string(`${name} must be text`).min(1, `${name} must not be empty`);
 
+/** Pasted or read from a file, a credential often ends in a newline, which is no part of it. */
+const credential = (name: string) =>
+  z
+    .string(`${name} must be text`)
+    .overwrite((value) => value.trimEnd())
+    .min(1, `${name} must not be empty`);
+
+/** What is sent in a header, where other characters would break the connection. */
+const headerCredential = (name: string) =>
+  credential(name).regex(/^[\x21-\x7e]*$/, `${name} must be of ASCII characters without spaces`);
+
 /** Mounts and namespaces are written with or without slashes around them; inside they have none. */
 const mountPath = (name: string) =>
   text(name)
@@ -39,12 +50,12 @@ const auth = z
   .discriminatedUnion(
     'method',
     [
-      z.strictObject({ method: z.literal('token'), token: text('token'), ...clientCertificate }),
+      z.strictObject({ method: z.literal('token'), token: headerCredential('token'), ...clientCertificate }),
       z.strictObject({
         method: z.literal('approle'),
-        role_id: text('role_id'),
-        secret_id: text('secret_id').optional(),
-        wrapped_secret_id: text('wrapped_secret_id')
+        role_id: credential('role_id'),
+        secret_id: credential('secret_id').optional(),
+        wrapped_secret_id: headerCredential('wrapped_secret_id')
           .describe('A wrapping token of a secret_id. It is unwrapped once, before the settings are stored.')
           .optional(),
         mount_path: mountPath('mount_path').default('approle'),
@@ -53,7 +64,7 @@ const auth = z
       z.strictObject({
         method: z.literal('kubernetes'),
         role: text('role'),
-        jwt: text('jwt').optional(),
+        jwt: credential('jwt').optional(),
         jwt_path: text('jwt_path')
           .describe('A file that the operator allows to be read; it is read again at each login.')
           .default(serviceAccountToken),
@@ -77,7 +88,9 @@ const auth = z
 export const configSchema = z
   .strictObject({
     address,
-    namespace: mountPath('namespace').optional(),
+    namespace: mountPath('namespace')
+      .regex(/^[ -~]*$/, 'namespace must be of ASCII characters')
+      .optional(),
     mount: mountPath('mount').default('secret'),
     kv_version: z.union([z.literal(1), z.literal(2)], 'kv_version must be 1 or 2, or left out').optional(),
     allow_http: z
@@ -87,7 +100,9 @@ export const configSchema = z
     tls: z
       .strictObject({
         ca_cert: pem('ca_cert', 'CERTIFICATE').optional(),
-        server_name: text('server_name').optional(),
+        server_name: text('server_name')
+          .regex(/^[\x21-\x7e]*$/, 'server_name must be a host name')
+          .optional(),
       })
       .optional(),
     auth,

@@ -8,6 +8,9 @@ export interface Answer {
   body: unknown;
 }
 
+/** An answer was not read to its end, since it is larger than what it answers can be; the message says than what. */
+export class AnswerTooLarge extends Error {}
+
 /** The server's own sentences. They decide on a class, and are never shown. */
 function reasons(body: unknown): string {
   return isObject(body) && Array.isArray(body.errors) ? body.errors.join('\n') : '';
@@ -78,11 +81,13 @@ export function malformed(what: string): KeyferryError {
 /** The failure that an error of sockets, TLS or HTTP parsing means. Nothing of the error itself is kept. */
 export function transportFailure(error: unknown, what: string): KeyferryError {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  const [failureClass, why] = judgeTransport(code);
-  return vaultFailure(failureClass, `Could not ${what}: ${why}.`);
+  if (error instanceof AnswerTooLarge)
+    return vaultFailure('too_large', `Could not ${what}: the answer is ${error.message}.`);
+  const [failureClass, why, errorCode] = judgeTransport(code);
+  return vaultFailure(failureClass, `Could not ${what}: ${why}.`, { ...(errorCode && { code: errorCode }) });
 }
 
-function judgeTransport(code: string): [FailureClass, string] {
+function judgeTransport(code: string): [FailureClass, string, ErrorCode?] {
   switch (code) {
     case 'UND_ERR_CONNECT_TIMEOUT':
     case 'ETIMEDOUT':
@@ -90,8 +95,6 @@ function judgeTransport(code: string): [FailureClass, string] {
     case 'UND_ERR_HEADERS_TIMEOUT':
     case 'UND_ERR_BODY_TIMEOUT':
       return ['timeout', 'the vault did not answer in time'];
-    case 'UND_ERR_RES_EXCEEDED_MAX_SIZE':
-      return ['too_large', 'the answer is larger than 16 MiB'];
     case 'ECONNREFUSED':
       return ['unavailable', 'the connection was refused; nothing listens at the address'];
     case 'ENOTFOUND':
@@ -112,6 +115,10 @@ function judgeTransport(code: string): [FailureClass, string] {
   }
   if (/^(ERR_SSL|EPROTO)/.test(code))
     return ['unavailable', 'TLS failed; if the vault asks for a client certificate, check client_cert and client_key'];
+  if (/^(UND_ERR_INVALID_ARG$|ERR_INVALID_)/.test(code))
+    return ['invalid', 'the token, namespace or tls.server_name has characters that can’t be sent', 'config_invalid'];
+  if (code.startsWith('ERR_OSSL_'))
+    return ['invalid', 'TLS can’t use tls.ca_cert, auth.client_cert or auth.client_key', 'config_invalid'];
   if (code.startsWith('HPE_')) return ['invalid', 'what answered does not speak HTTP as it should'];
   return ['unavailable', 'the connection broke'];
 }

@@ -31,7 +31,7 @@ export function createFolderReader(config: HashicorpConfig, ask: Ask, now: () =>
   const urlOf = (area: string, folder: string, query: string) => `${mount}/${area}${encodePath(folder)}?${query}`;
 
   function list(path: string, folder: string, signal: AbortSignal, detailed: boolean): Promise<FolderContent> {
-    const request = { path, what: `list ${nameOf(folder)}` };
+    const request = { path, what: `list ${nameOf(folder)}`, listing: true };
     return ask('list', request, signal, (answer) => contentOf(answer, request.what, now(), detailed));
   }
 

@@ -5,6 +5,7 @@ export const hashicorp = defineVaultBackend({
   kind: 'hashicorp',
   label: 'HashiCorp Vault or OpenBao',
   configSchema,
+  destination: ['address', 'namespace', 'tls', 'allow_http'],
   capabilities: { versions: true, write: false },
   files: ({ auth }) => (auth.method === 'kubernetes' && auth.jwt === undefined ? [auth.jwt_path] : []),
   async exchange(config, context, signal) {

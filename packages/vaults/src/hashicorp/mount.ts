@@ -1,5 +1,6 @@
 import { classOf, vaultFailure } from '@keyferry/core';
 import type { CallOperation } from '../contract.ts';
+import { untilAborted } from '../until-aborted.ts';
 import type { HashicorpConfig } from './config.ts';
 import { type Answer, dataOf, failureOf, saysNothingHere } from './errors.ts';
 import { isObject } from './json.ts';
@@ -16,13 +17,21 @@ interface Mount {
 export interface MountInspector {
   /** Asks the vault. Rejects with `container_missing` or `container_mismatch` where that is proven. */
   inspect(operation: CallOperation, signal: AbortSignal): Promise<Mount>;
-  /** As configured or as last seen; asks only if neither is known. */
+  /** As configured or as last proven, else asked: what can't be proven is a guess, and asked again the next time. */
   version(signal: AbortSignal): Promise<KvVersion>;
+  /**
+   * Vouches for a 404 that a read of this version has met, by a look at the mount that begins after it: a mount of the
+   * other version answers everything so. Rejects with `container_unproven`, `container_mismatch` or
+   * `container_missing`.
+   */
+  prove(version: KvVersion, signal: AbortSignal): Promise<void>;
 }
 
 export function createMountInspector(config: HashicorpConfig, ask: Ask, now: () => number): MountInspector {
   const mount = encodePath(config.mount);
-  let seen: KvVersion | undefined;
+  let proven: KvVersion | undefined;
+  let lastLook: Promise<unknown> = Promise.resolve();
+  let nextLook: Promise<Mount> | null = null;
 
   /** What the vault itself says, which it does for whoever has a permission on anything below the mount. */
   async function told(operation: CallOperation, signal: AbortSignal): Promise<KvVersion | null> {
@@ -38,7 +47,7 @@ export function createMountInspector(config: HashicorpConfig, ask: Ask, now: () 
 
   /** What a listing at a root shows: a mount that isn't there rejects, a policy against it tells nothing. */
   async function look(root: string, operation: CallOperation, signal: AbortSignal): Promise<Answer | null> {
-    const request = { path: `${root}/?list=true`, what: `list the root of "${config.mount}"` };
+    const request = { path: `${root}/?list=true`, what: `list the root of "${config.mount}"`, listing: true };
     try {
       return await ask(operation, request, signal, (answer) => {
         if (answer.status === 200 || isQuiet(answer)) return answer;
@@ -63,14 +72,37 @@ export function createMountInspector(config: HashicorpConfig, ask: Ask, now: () 
     const version = await told(operation, signal);
     const found = version === null ? await behaviour(operation, signal) : ({ version, container: 'present' } as const);
     if (config.kv_version !== undefined && found.version !== config.kv_version)
-      throw mismatch(`The mount "${config.mount}" is KV version ${found.version}, not ${config.kv_version}.`);
-    seen = found.version;
+      throw otherVersion(found.version, config.kv_version);
+    proven = found.container === 'present' ? found.version : undefined;
     return found;
+  }
+
+  /** A look that has not begun yet, shared by all who wait for one; it belongs to none, so that no abort ends it. */
+  function freshLook(): Promise<Mount> {
+    nextLook ??= lastLook.then(() => {
+      nextLook = null;
+      const look = inspect('detect', new AbortController().signal);
+      lastLook = look.catch(() => {});
+      return look;
+    });
+    return nextLook;
+  }
+
+  function otherVersion(found: KvVersion, expected: KvVersion) {
+    return mismatch(`The mount "${config.mount}" is KV version ${found}, not ${expected}.`);
   }
 
   return {
     inspect,
-    version: async (signal) => config.kv_version ?? seen ?? (await inspect('detect', signal)).version,
+    version: async (signal) => config.kv_version ?? proven ?? (await inspect('detect', signal)).version,
+    async prove(version, signal) {
+      const found = await untilAborted(freshLook(), signal);
+      if (found.container === 'unproven')
+        throw vaultFailure('invalid', `Nothing was found, but the mount "${config.mount}" can’t be seen to be there.`, {
+          code: 'container_unproven',
+        });
+      if (found.version !== version) throw otherVersion(found.version, version);
+    },
   };
 }
 
@@ -87,7 +119,7 @@ function versionOf(data: Record<string, unknown>, config: HashicorpConfig): KvVe
   const { type, options, path } = data;
   // The vault answers for the mount that a path is in: "kv/team" inside "kv" is a folder, not a mount.
   if (typeof path === 'string' && path !== `${config.mount}/`)
-    throw vaultFailure('invalid', `"${config.mount}" is a path inside the mount "${path}".`, {
+    throw vaultFailure('invalid', `"${config.mount}" is a path inside another mount.`, {
       code: 'container_missing',
     });
   if (type !== 'kv' && type !== 'generic') throw mismatch(`The mount "${config.mount}" is no KV secrets engine.`);

@@ -7,7 +7,7 @@ import type { Answer } from './errors.ts';
 /** One authenticated question to the vault; `read` turns the answer into what was asked for, or throws its failure. */
 export type Ask = <T>(
   operation: CallOperation,
-  request: Pick<VaultRequest, 'path' | 'what'>,
+  request: Pick<VaultRequest, 'path' | 'what' | 'listing'>,
   signal: AbortSignal,
   read: (answer: Answer) => T,
 ) => Promise<T>;

@@ -58,11 +58,20 @@ function customMetadata(value: unknown): Record<string, string> {
   );
 }
 
-/** An ISO 8601 date or time; null for anything else, for what a person wrote there need not be one. */
+const isoTime = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(?<offset>Z|[+-]\d\d:?\d\d)?)?$/i;
+
+/**
+ * An ISO 8601 date or time, in UTC unless it says otherwise. Null for anything else, for what a person wrote there need
+ * not be one, and for years that a database can't hold.
+ */
 function timeOf(text: string | undefined): Date | null {
-  if (text === undefined || !/^\d{4}-\d{2}-\d{2}(T|$)/.test(text)) return null;
-  const time = new Date(text);
-  return Number.isNaN(time.getTime()) ? null : time;
+  const match = isoTime.exec(text ?? '');
+  if (match === null) return null;
+  const [iso, clock] = match;
+  // Without Z, a time would be one of the zone that this process happens to run in.
+  const time = new Date(clock !== undefined && match.groups?.offset === undefined ? `${iso}Z` : iso);
+  const year = time.getUTCFullYear();
+  return year >= 1 && year <= 9999 ? time : null;
 }
 
 function earlier(a: Date | null, b: Date | null): Date | null {

@@ -1,7 +1,8 @@
 import type { Dispatcher } from 'undici';
 import type { HashicorpConfig } from './config.ts';
-import type { Answer } from './errors.ts';
+import { type Answer, AnswerTooLarge } from './errors.ts';
 import { parseJson } from './json.ts';
+import { tlsOptions } from './tls.ts';
 
 /** What node-vault hands to its HTTP layer, as far as we set it. */
 export interface TransportRequest {
@@ -9,6 +10,7 @@ export interface TransportRequest {
   uri: string;
   headers: Record<string, string>;
   json?: object;
+  listing: boolean;
   signal: AbortSignal;
 }
 
@@ -18,13 +20,19 @@ export interface Transport {
   close(): Promise<void>;
 }
 
-/** Larger than any secret or folder that can be carried, small enough for 32 of them in memory. */
-const largestResponse = 16 * 1024 * 1024;
+/** Larger than any secret that can be carried; 32 of them may be in memory at once. */
+const largestAnswer = 4 * 1024 * 1024;
+
+/** A folder of some hundred thousand names, or of tens of thousands with their metadata. */
+const largestListing = 16 * 1024 * 1024;
 
 /** Silence of a server that a caller's deadline did not end before. */
 const silenceMs = 60_000;
 
-/** One pool of connections to one vault. Only its own origin is ever spoken to, so that a token goes nowhere else. */
+/**
+ * One pool of connections to one vault. Only its own origin is ever spoken to, so that a token goes nowhere else.
+ * Rejects with `config_invalid` for certificates or a key that can't be used.
+ */
 export async function createTransport(config: HashicorpConfig): Promise<Transport> {
   const { Pool } = await import('undici');
   const { origin } = new URL(config.address);
@@ -33,15 +41,9 @@ export async function createTransport(config: HashicorpConfig): Promise<Transpor
     keepAliveTimeout: 30_000,
     headersTimeout: silenceMs,
     bodyTimeout: silenceMs,
-    maxResponseSize: largestResponse,
     connect: {
       timeout: 10_000,
-      // Said explicitly, since NODE_TLS_REJECT_UNAUTHORIZED must not decide for a tenant.
-      rejectUnauthorized: true,
-      ...(config.tls?.ca_cert && { ca: config.tls.ca_cert }),
-      ...(config.tls?.server_name && { servername: config.tls.server_name }),
-      ...(config.auth.client_cert && { cert: config.auth.client_cert }),
-      ...(config.auth.client_key && { key: config.auth.client_key }),
+      ...tlsOptions(config),
     },
   });
 
@@ -61,11 +63,23 @@ export async function createTransport(config: HashicorpConfig): Promise<Transpor
       return {
         status: response.statusCode,
         retryAfter: headerOf(response, 'retry-after'),
-        body: parseBody(await response.body.text()),
+        body: parseBody(await textOf(response.body, request.listing ? largestListing : largestAnswer)),
       };
     },
     close: () => pool.destroy(),
   };
+}
+
+/** Rejects as soon as there is more than `most` bytes, and with it ends the connection. */
+async function textOf(body: AsyncIterable<Buffer>, most: number): Promise<string> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of body) {
+    length += chunk.length;
+    if (length > most) throw new AnswerTooLarge(`larger than ${most / 1024 ** 2} MiB`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks, length).toString();
 }
 
 function headerOf(response: Dispatcher.ResponseData, name: string): string | undefined {
