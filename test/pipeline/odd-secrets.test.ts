@@ -157,3 +157,14 @@ test('keys outside narrowed sync_paths are left alone', async () => {
   const cycle = await house.cycle(backend);
   expect(cycle.counts).toMatchObject({ discovered: 1, unchanged: 1, out_of_scope: 1, held: 0, deprecated: 0 });
 });
+
+test('a path of sync_paths that isn’t there is told of, since a vault shows it as an empty folder', async () => {
+  house.vault.kv('secret').put('bifrost/a', { value: 'a' });
+  const backend = await house.addBackend({ sync_paths: ['bifrost/*', 'bifrots/*', 'bifrost/b'] });
+  const cycle = await house.cycle(backend);
+  expect(cycle).toMatchObject({ state: 'completed', issues: 2, counts: { discovered: 1, added: 1, empty: 2 } });
+  expect((await house.issues(cycle.id)).map((issue) => [issue.remote_path, issue.code])).toEqual([
+    ['bifrots/*', 'nothing_found'],
+    ['bifrost/b', 'nothing_found'],
+  ]);
+});

@@ -41,6 +41,7 @@ export const errorCatalogue = {
   listing_incomplete: 'Nothing was removed. Find the folder named in the message and allow listing it.',
 
   // a secret of a cycle
+  nothing_found: 'Check sync_paths, mount and namespace: a folder that does not exist looks like an empty one.',
   path_incompatible: 'Rename the secret in the vault or map it with path_mapping.',
   path_taken: 'Another key has this local path. Give one of the two another path with path_mapping.',
   path_ambiguous: 'Two secrets of this backend map to one local path. Tell them apart with path_mapping.',

@@ -13,7 +13,10 @@ export const outcomes = [
 ] as const;
 export type Outcome = (typeof outcomes)[number];
 
-/** Counted beside the outcomes: keys that the listing did not bring, and how many of the skipped are excluded. */
+/**
+ * Counted beside the outcomes: keys that the listing did not bring, how many of the skipped are
+ * excluded, and sync_paths below which nothing was found.
+ */
 export const sideCounts = [
   'deprecated',
   'archived',
@@ -21,6 +24,7 @@ export const sideCounts = [
   'missing',
   'held',
   'unconfirmed',
+  'empty',
   'excluded',
   'out_of_scope',
 ] as const;
@@ -36,7 +40,12 @@ export function emptyCounts(): CycleCounts {
 export const issueOutcomes: readonly Outcome[] = ['conflicting', 'invalid', 'skipped', 'failed'];
 
 export function issuesOf(counts: CycleCounts): number {
-  return issueOutcomes.reduce((sum, outcome) => sum + counts[outcome], 0) + counts.unconfirmed - counts.excluded;
+  return (
+    issueOutcomes.reduce((sum, outcome) => sum + counts[outcome], 0) +
+    counts.unconfirmed +
+    counts.empty -
+    counts.excluded
+  );
 }
 
 /** Invariant 8: whether every discovered secret has its outcome. */

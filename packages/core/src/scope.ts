@@ -5,6 +5,8 @@ export interface SyncScope {
   /** Folders a listing has to walk, without duplicates and without folders below another. `''` is the root. */
   readonly folders: readonly string[];
   includes(remotePath: string): boolean;
+  /** Of these, the sync_paths that include none of the paths that `includes` was asked about. */
+  unmatched(): string[];
   /** Included by sync_paths, but taken out by exclude_paths. */
   excludes(remotePath: string): boolean;
 }
@@ -13,10 +15,17 @@ export interface SyncScope {
 export function parseScope(syncPaths: readonly string[], excludePaths: readonly string[]): SyncScope {
   const wanted = syncPaths.map(parseSyncPath);
   const unwanted = excludePaths.map(parseGlob);
+  const matched = new Set<Glob>();
+  const includes = (remotePath: string) => {
+    const found = wanted.find((glob) => glob.test(normalizePath(remotePath)));
+    if (found) matched.add(found);
+    return found !== undefined;
+  };
   const matches = (globs: readonly Glob[], path: string) => globs.some((glob) => glob.test(path));
   return {
     folders: outermost(wanted.map((glob) => glob.folder)),
-    includes: (remotePath) => matches(wanted, normalizePath(remotePath)),
+    includes,
+    unmatched: () => syncPaths.filter((_, index) => !matched.has(wanted[index] as Glob)),
     excludes: (remotePath) => matches(unwanted, normalizePath(remotePath)),
   };
 }

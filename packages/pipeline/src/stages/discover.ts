@@ -1,10 +1,12 @@
 import { type Stage, shardSize } from '@keyferry/core';
 import {
   addCandidates,
+  addIssues,
   addShard,
   clearDiscovery,
   countCandidates,
   holdStage,
+  type Issue,
   knownRevisions,
   liveKeys,
   moveStage,
@@ -33,7 +35,7 @@ export const discover: StageHandler = async (run) => {
   const known = await loadIndex(run);
 
   const shards = new ShardWriter(run);
-  const counts = { discovered: 0, unchanged: 0, gone: 0, skipped: 0, excluded: 0, out_of_scope: 0 };
+  const counts = { discovered: 0, unchanged: 0, gone: 0, skipped: 0, excluded: 0, empty: 0, out_of_scope: 0 };
   const listing = connection.list(
     {
       folders: scope.folders,
@@ -54,12 +56,15 @@ export const discover: StageHandler = async (run) => {
     }
   }
   await shards.flush();
+  const empty = scope.unmatched().map(nothingFound);
+  counts.empty = empty.length;
   counts.out_of_scope = await nominateMissing(run, known);
   const calls = run.takeCalls();
 
   return await services.store.inTenant(cycle.tenant_id, async (tx) => {
     await holdStage(tx, cycle);
     await noteProbe(tx, backend.id, probe);
+    await addIssues(tx, cycle, empty);
     const next = stageAfter({ shards: shards.count, candidates: await countCandidates(tx, cycle.id) });
     const set = {
       listing_complete: true,
@@ -70,6 +75,12 @@ export const discover: StageHandler = async (run) => {
     return [await moveStage(tx, cycle, next, { counts, calls, now: services.now(), set })];
   });
 };
+
+/** Most often a slip of the pen: a vault shows a folder that does not exist as it shows an empty one. */
+function nothingFound(syncPath: string): Issue {
+  const message = `Nothing was found that "${syncPath}" includes.`;
+  return { remotePath: syncPath, outcome: 'empty', code: 'nothing_found', class: null, message };
+}
 
 /** Stages that have nothing to do are left out, so that a cycle in which nothing changed is two jobs. */
 function stageAfter(work: { shards: number; candidates: number }): Stage {
