@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, expect, test } from 'vitest';
+import { afterAll, afterEach, expect, test } from 'vitest';
 import { type SpawnedEmulator, type SpawnOptions, spawnVaultEmulator } from '../src/index.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'keyferry-emulator-'));
@@ -16,6 +16,8 @@ afterEach(async () => {
   await child?.stop();
   rmSync(join(directory, 'state.json'), { force: true });
 });
+
+afterAll(() => rmSync(directory, { recursive: true }));
 
 async function read(emulator: SpawnedEmulator, path: string): Promise<{ status: number; version?: number }> {
   const headers = { 'x-vault-token': emulator.rootToken };
