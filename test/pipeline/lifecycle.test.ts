@@ -266,3 +266,18 @@ test('a revoked key is never purged, since it would come back', async () => {
   await house.cycle(backend);
   expect((await house.states())['bifrost/a']).toBe('archived');
 });
+
+test('a deprecated key that is listed again, but excluded by now, is not archived', async () => {
+  const backend = await deprecated();
+  house.vault.kv('secret').put('bifrost/a', { value: 'back' });
+  await house.read((tx) =>
+    tx
+      .updateTable('backends')
+      .set({ exclude_paths: ['bifrost/a'] })
+      .execute(),
+  );
+  house.clock.advance(day + 1);
+  await house.cycle(backend);
+  await house.sweep();
+  expect((await house.states())['bifrost/a']).toBe('deprecated');
+});

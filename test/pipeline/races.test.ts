@@ -100,6 +100,41 @@ test('a stage that ends while reconciling looks for its job is not given up', as
   expect(await runToEnd(first.cycle_id)).toMatchObject({ state: 'completed' });
 });
 
+test('a shard that has ended while reconciling looked for its job takes nothing from the others', async () => {
+  seed(1_000);
+  const [first, second] = await toShards(await house.addBackend());
+  await house.read((tx) =>
+    tx
+      .updateTable('shards')
+      .set({ attempts: 4 })
+      .where('number', '=', (first as Dispatch).shard)
+      .execute(),
+  );
+  const other = await house.read((tx) => claimShard(tx, second as Dispatch));
+  await reconcileWith(async (jobs) => {
+    await house.read((tx) =>
+      tx
+        .updateTable('shards')
+        .set({ attempts: 1 })
+        .where('number', '=', (first as Dispatch).shard)
+        .execute(),
+    );
+    await house.run(first as Dispatch);
+    return jobs.filter((job) => job.shard === (first as Dispatch).shard);
+  });
+  const part = { left: [], counts: { added: 500 }, calls: {}, now: house.clock.now() };
+  expect(await house.read((tx) => settleShard(tx, other as never, part))).toMatchObject([{ stage: 'deprecate' }]);
+});
+
+test('secrets that are deleted in the vault and unknown here cost one read a cycle', async () => {
+  seed(5);
+  for (let index = 0; index < 5; index++) house.vault.kv('secret').delete(`bifrost/k${index}`);
+  const backend = await house.addBackend();
+  const cycle = await runToEnd((await open(backend)).cycle_id);
+  expect(cycle.counts).toMatchObject({ discovered: 5, gone: 5 });
+  expect(cycle.calls).toMatchObject({ read: 5 });
+});
+
 test('a shard of a cycle that was given up writes nothing more, and a replay counts everything once', async () => {
   seed(1_000);
   const [lost, late] = await toShards(await house.addBackend());

@@ -16,12 +16,13 @@ export function parseScope(syncPaths: readonly string[], excludePaths: readonly 
   const wanted = syncPaths.map(parseSyncPath);
   const unwanted = excludePaths.map(parseGlob);
   const matched = new Set<Glob>();
-  const includes = (remotePath: string) => {
-    const found = wanted.find((glob) => glob.test(normalizePath(remotePath)));
-    if (found) matched.add(found);
-    return found !== undefined;
-  };
   const matches = (globs: readonly Glob[], path: string) => globs.some((glob) => glob.test(path));
+  const includes = (remotePath: string) => {
+    const path = normalizePath(remotePath);
+    // Paths may overlap: one that has matched before need not be tried, unless it is for the answer.
+    for (const glob of wanted) if (!matched.has(glob) && glob.test(path)) matched.add(glob);
+    return matches([...matched], path);
+  };
   return {
     folders: outermost(wanted.map((glob) => glob.folder)),
     includes,

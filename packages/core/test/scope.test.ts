@@ -49,3 +49,12 @@ test('a remote name is compared as its local path would be: NFC, without a leadi
   const scope = parseScope(['café/*'], []);
   expect(scope.includes('/cafe\u0301/key')).toBe(true);
 });
+
+test('sync_paths that overlap have each matched what they include', () => {
+  const scope = parseScope(['bifrost/*', 'bifrost/team/*', 'bifrost/*', 'other/*'], []);
+  expect(scope.unmatched()).toEqual(['bifrost/*', 'bifrost/team/*', 'bifrost/*', 'other/*']);
+  expect(scope.includes('bifrost/team/a')).toBe(true);
+  expect(scope.includes('elsewhere/a')).toBe(false);
+  expect(scope.includes('bifrost/b')).toBe(true);
+  expect(scope.unmatched()).toEqual(['other/*']);
+});

@@ -117,3 +117,20 @@ test('events that can’t be delivered stay, and come in order later', async () 
   expect(await relayOutbox(options)).toBe(3);
   expect((await streamed()).map((event) => event.sequence)).toEqual(['1', '2', '3']);
 });
+
+test('a Redis that restarts every day gets no event again and again', async () => {
+  let now = Date.now();
+  const daily = { ...options, now: () => new Date(now) };
+  const appendAt = () =>
+    store.inTenant(defaultTenantId, (tx) =>
+      appendEvents(tx, backendId, [{ type: 'keys.created', data: { backend: 'team', paths: ['a'] } }], daily.now()),
+    );
+  const delivered: number[] = [];
+  for (let day = 0; day < 5; day++) {
+    await appendAt();
+    await options.redis.set(`${eventStreamOf(options.prefix)}:server-run`, `run ${day}`);
+    delivered.push(await relayOutbox(daily));
+    now += 23 * 3600 * 1000;
+  }
+  expect(delivered).toEqual([1, 2, 2, 2, 2]);
+});

@@ -6,6 +6,7 @@ import {
   getBackend,
   getFailure,
   type Hold,
+  keepBackend,
   makeDue,
   markReplayed,
   newestFullCycle,
@@ -44,6 +45,7 @@ export async function replayFailure(
   const replayed = await services.store.inTenant(tenantId, async (tx) => {
     const failure = await getFailure(tx, request.failureId);
     const backend = await getBackend(tx, failure.backend_id);
+    await keepBackend(tx, backend.id);
     const details = { failure_id: failure.id, cycle_id: failure.cycle_id };
     await audit(tx, tenantId, { actor: requestedBy, action: 'jobs.replayed', target: backend.name, details }, now);
     await markReplayed(tx, backend.id);

@@ -83,6 +83,21 @@ export async function spreadOverdue(tx: Tx, now: Date, windowSeconds: number): P
   `.execute(tx);
 }
 
+/**
+ * Keeps a backend from being removed until the transaction ends: a removal that is under way would not see a cycle that is
+ * opened meanwhile. Throws `backend_not_found`.
+ */
+export async function keepBackend(tx: Tx, id: string): Promise<void> {
+  const backend = await tx
+    .selectFrom('backends')
+    .select('id')
+    .where('id', '=', id)
+    .where('state', '<>', 'removed')
+    .forShare()
+    .executeTakeFirst();
+  if (!backend) throw new KeyferryError('backend_not_found', 'The backend was removed.');
+}
+
 /** Opens a full cycle by hand, or returns the one that is open. */
 export async function openCycle(
   tx: Tx,
@@ -95,15 +110,7 @@ export async function openCycle(
     now: Date;
   },
 ): Promise<{ cycle: Cycle; dispatch: Dispatch | null }> {
-  // Held until the cycle is there: a removal that is under way would not see it.
-  const backend = await tx
-    .selectFrom('backends')
-    .select('id')
-    .where('id', '=', input.backendId)
-    .where('state', '<>', 'removed')
-    .forShare()
-    .executeTakeFirst();
-  if (!backend) throw new KeyferryError('backend_not_found', 'The backend was removed.');
+  await keepBackend(tx, input.backendId);
   const inserted = await tx
     .insertInto('cycles')
     .values({ ...newCycle(input), requested_by: input.requestedBy, replay_of: input.replayOf ?? null })

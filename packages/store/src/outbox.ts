@@ -90,9 +90,14 @@ export async function relayEvents(
   });
 }
 
-/** Makes events that were delivered after `since` undelivered again. */
+/** Makes events that happened and were delivered after `since` undelivered again: old ones are not repeated for ever. */
 export async function redeliverEvents(tx: Tx, since: Date): Promise<void> {
-  await tx.updateTable('outbox').set({ delivered_at: null }).where('delivered_at', '>', since).execute();
+  await tx
+    .updateTable('outbox')
+    .set({ delivered_at: null })
+    .where('delivered_at', '>', since)
+    .where('occurred_at', '>', since)
+    .execute();
 }
 
 /** Events after a position, oldest first. */

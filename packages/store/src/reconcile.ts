@@ -54,11 +54,11 @@ export async function redispatchLost(tx: Tx, job: Dispatch, now: Date): Promise<
 
 /**
  * The cycle of a job that is given up, under a new epoch: whoever works on it loses it, its shards too. Null if Postgres
- * has moved meanwhile, and the job is not wanted any more.
+ * has moved meanwhile, and the job is not wanted any more: then nobody loses anything.
  */
 export async function takeOver(tx: Tx, job: Dispatch): Promise<Cycle | null> {
-  await fenceShards(tx, job.cycle_id);
-  if (job.shard >= 0 && !(await isPending(tx, job))) return null;
+  if (job.shard >= 0 && !(await lockPending(tx, job))) return null;
+  if (job.shard >= 0) await fenceShards(tx, job.cycle_id);
   const row = await tx
     .updateTable('cycles')
     .set({ epoch: sql`epoch + 1` })
@@ -71,7 +71,7 @@ export async function takeOver(tx: Tx, job: Dispatch): Promise<Cycle | null> {
   return row ?? null;
 }
 
-async function isPending(tx: Tx, job: Dispatch): Promise<boolean> {
+async function lockPending(tx: Tx, job: Dispatch): Promise<boolean> {
   const shard = await tx
     .selectFrom('shards')
     .select('number')
@@ -79,6 +79,7 @@ async function isPending(tx: Tx, job: Dispatch): Promise<boolean> {
     .where('number', '=', job.shard)
     .where('dispatch', '=', job.dispatch)
     .where('state', '=', 'pending')
+    .forUpdate()
     .executeTakeFirst();
   return shard !== undefined;
 }

@@ -74,15 +74,16 @@ export async function archiveBackendKeys(tx: Tx, backendId: string, now: Date): 
 const pruneBatch = 5_000;
 
 /**
- * Drops closed cycles with their shards, issues and failures: soon those in which nothing happened, later all. Lets go of
- * shards that nobody can resume any more. Returns whether there is more to drop.
+ * Drops closed cycles with their shards, issues and failures: soon those in which nothing happened, later all. Of the
+ * other completed ones the issues go soon too, unless they are a backend's newest. Lets go of shards that nobody can
+ * resume any more. Returns whether there is more to drop.
  */
 export async function pruneCycles(tx: Tx, before: { shards: Date; quiet: Date; all: Date }): Promise<boolean> {
   await sql`DELETE FROM shards s USING cycles c
     WHERE c.id = s.cycle_id AND c.state <> 'open' AND c.closed_at < ${before.shards}`.execute(tx);
-  // What can't be carried is reported anew by each cycle; the newest report is kept however old it is.
+  // What can't be carried is reported anew by each cycle; the newest report is kept however old it is, and failed ones.
   await sql`DELETE FROM cycle_issues i USING cycles c
-    WHERE c.id = i.cycle_id AND c.state <> 'open' AND c.closed_at < ${before.quiet}
+    WHERE c.id = i.cycle_id AND c.state = 'completed' AND c.closed_at < ${before.quiet}
       AND EXISTS (SELECT FROM cycles n WHERE n.backend_id = c.backend_id AND n.opened_at > c.opened_at)`.execute(tx);
   const dropped = await sql`DELETE FROM cycles WHERE id IN (
     SELECT id FROM cycles WHERE state <> 'open' AND (closed_at < ${before.all} OR (

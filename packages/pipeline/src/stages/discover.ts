@@ -46,14 +46,18 @@ export const discover: StageHandler = async (run) => {
   );
   for await (const page of listing) {
     counts.discovered += page.length;
+    const excluded: string[] = [];
     for (const ref of page) {
       const standing = standingOf(ref, known);
       // By a person's word, so it needs no line of its own in every report.
-      if (scope.excludes(ref.path)) counts.skipped = ++counts.excluded;
-      else if (standing === 'gone') counts.gone++;
+      if (scope.excludes(ref.path)) {
+        counts.skipped = ++counts.excluded;
+        if (standing === 'changed') excluded.push(ref.path);
+      } else if (standing === 'gone') counts.gone++;
       else if (standing === 'unchanged') counts.unchanged++;
       else await shards.add(ref.path);
     }
+    await noteListed(run, excluded);
   }
   await shards.flush();
   const empty = scope.unmatched().map(nothingFound);
@@ -75,6 +79,15 @@ export const discover: StageHandler = async (run) => {
     return [await moveStage(tx, cycle, next, { counts, calls, now: services.now(), set })];
   });
 };
+
+/** Deprecated keys that are listed, though a person excluded them, have not been shown to be gone. */
+async function noteListed({ services, cycle, backend }: StageRun, paths: string[]): Promise<void> {
+  if (paths.length === 0) return;
+  await services.store.inTenant(cycle.tenant_id, async (tx) => {
+    await holdStage(tx, cycle);
+    await noteSeen(tx, backend.id, paths, services.now());
+  });
+}
 
 /** Most often a slip of the pen: a vault shows a folder that does not exist as it shows an empty one. */
 function nothingFound(syncPath: string): Issue {

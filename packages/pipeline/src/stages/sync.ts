@@ -12,12 +12,12 @@ const patience = 40;
 /**
  * Reads a shard's secrets and settles each: stored, restored, left as it is, or reported. What may pass by itself stays in
  * the shard and makes this run fail at its end, so that it is tried again; at the last attempt it is reported too, if the
- * vault itself is well. What seems gone is asked for twice, the second time after the container has been seen.
+ * vault itself is well. What seems absent is asked for twice, the second time after the container has been seen.
  */
 export async function syncShard(run: StageRun, shard: Shard): Promise<Dispatch[]> {
   const left = new Map(shard.refs.map(([remote, local]) => [remote, validated(local)]));
   const connection = await run.connect();
-  const first = await settleReads(run, shard, left, { tolerate: mayPass, doubt: isGone });
+  const first = await settleReads(run, shard, left, { tolerate: mayPass, doubt: isAbsent });
   if (left.size === 0) return first.next;
 
   if (first.doubted > 0) {
@@ -41,7 +41,7 @@ interface Reads {
   next: Dispatch[];
   /** Why something was left. */
   reason: Error | null;
-  /** How many were left because they seem gone. */
+  /** How many were left because they seem absent. */
   doubted: number;
 }
 
@@ -87,11 +87,8 @@ function mayPass(error: Error): boolean {
   return isTransient(failureClass) || failureClass === 'unauthenticated' || ofContainer;
 }
 
-/** A wrong idea of the container makes everything in it look gone. */
-function isGone(error: Error): boolean {
-  const failureClass = classOf(error);
-  return failureClass === 'not_found' || failureClass === 'deleted';
-}
+/** A wrong idea of the container makes everything in it look absent. A deleted secret is shown by its container. */
+const isAbsent = (error: Error): boolean => classOf(error) === 'not_found';
 
 function collect(part: Part, outcome: FetchOutcome, local: string): void {
   if ('error' in outcome) part.failed.push({ remote: outcome.path, error: outcome.error });
