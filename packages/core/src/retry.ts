@@ -15,7 +15,8 @@ export interface RetryWait {
 
 /**
  * The wait before the next attempt, or null when there is none: only what may pass by itself is tried again.
- * `null` as class stands for a fault of our own or of the services below, which may pass too.
+ * `null` as class stands for a fault of our own or of the services below, which may pass too, and so may a conflict:
+ * whoever wrote at the same time has written by then.
  */
 export function stageRetryDelay(
   failureClass: FailureClass | null,
@@ -23,7 +24,7 @@ export function stageRetryDelay(
   wait: RetryWait = {},
 ): number | null {
   if (attempts >= maxStageAttempts) return null;
-  if (failureClass !== null && !isTransient(failureClass)) return null;
+  if (failureClass !== null && failureClass !== 'conflict' && !isTransient(failureClass)) return null;
   return Math.min(
     longestDelayMs,
     Math.max(wait.askedMs ?? 0, (wait.firstMs ?? firstRetryDelayMs) * 4 ** (attempts - 1)),

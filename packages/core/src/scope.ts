@@ -5,7 +5,7 @@ export interface SyncScope {
   /** Folders a listing has to walk, without duplicates and without folders below another. `''` is the root. */
   readonly folders: readonly string[];
   includes(remotePath: string): boolean;
-  /** Of these, the sync_paths that include none of the paths that `includes` was asked about. */
+  /** The sync_paths that include none of the paths that `includes` was asked about. */
   unmatched(): string[];
   /** Included by sync_paths, but taken out by exclude_paths. */
   excludes(remotePath: string): boolean;
@@ -16,18 +16,17 @@ export function parseScope(syncPaths: readonly string[], excludePaths: readonly 
   const wanted = syncPaths.map(parseSyncPath);
   const unwanted = excludePaths.map(parseGlob);
   const matched = new Set<Glob>();
-  const matches = (globs: readonly Glob[], path: string) => globs.some((glob) => glob.test(path));
   const includes = (remotePath: string) => {
     const path = normalizePath(remotePath);
-    // Paths may overlap: one that has matched before need not be tried, unless it is for the answer.
-    for (const glob of wanted) if (!matched.has(glob) && glob.test(path)) matched.add(glob);
-    return matches([...matched], path);
+    const including = wanted.filter((glob) => glob.test(path));
+    for (const glob of including) matched.add(glob);
+    return including.length > 0;
   };
   return {
     folders: outermost(wanted.map((glob) => glob.folder)),
     includes,
     unmatched: () => syncPaths.filter((_, index) => !matched.has(wanted[index] as Glob)),
-    excludes: (remotePath) => matches(unwanted, normalizePath(remotePath)),
+    excludes: (remotePath) => unwanted.some((glob) => glob.test(normalizePath(remotePath))),
   };
 }
 

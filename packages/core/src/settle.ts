@@ -43,8 +43,8 @@ export interface Settlement {
 }
 
 /**
- * Three-way by digests. An older remote version never replaces a newer one, and is skipped: a vault says when it made a version, so a
- * secret that was destroyed and made anew, whose numbers start again, is not taken for an older one.
+ * Three-way by digests. An older remote version never replaces a newer one, and is skipped: a vault says when it made a
+ * version, so a secret that was destroyed and made anew, whose numbers start again, is not taken for an older one.
  */
 export function settle(known: KnownKey | null, remote: RemoteReading, policy: ConflictPolicy, now: Date): Settlement {
   const expired = remote.expiresAt !== null && remote.expiresAt <= now;

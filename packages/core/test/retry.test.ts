@@ -13,8 +13,11 @@ test.each([
 
 test('only what may pass by itself is tried again', () => {
   const repeated = failureClasses.filter((failureClass) => stageRetryDelay(failureClass, 1) !== null);
-  expect(repeated).toEqual(['throttled', 'unavailable', 'timeout']);
-  expect(failureClasses.filter(isTransient)).toEqual(repeated);
+  expect(repeated).toEqual(['throttled', 'unavailable', 'timeout', 'conflict']);
+});
+
+test('a conflict is tried again, but is no trouble with the connection', () => {
+  expect(failureClasses.filter(isTransient)).toEqual(['throttled', 'unavailable', 'timeout']);
 });
 
 test('a fault without a class is tried again too', () => {

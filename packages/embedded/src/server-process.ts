@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
+import { Socket } from 'node:net';
 import type { Account } from './account.ts';
 
 /** How long a server may take to end in order. A large checkpoint takes seconds; a minute means that it hangs. */
@@ -66,8 +67,8 @@ function startGuardian(pid: number): ChildProcess {
     stdio: ['pipe', 'ignore', 'ignore'],
   });
   guardian.unref();
-  // Our end of the pipe is a socket to libuv: it must not keep the process alive either.
-  (guardian.stdin as unknown as { unref(): void }).unref();
+  // Our end of the pipe is a socket: it must not keep the process alive either.
+  if (guardian.stdin instanceof Socket) guardian.stdin.unref();
   return guardian;
 }
 

@@ -84,15 +84,14 @@ export async function getFailure(tx: Tx, id: string): Promise<Failure> {
   return row;
 }
 
-/** Marks a backend's failed work as replayed. Returns how many there were. */
-export async function markReplayed(tx: Tx, backendId: string): Promise<number> {
-  const result = await tx
+/** Marks a backend's failed work as replayed. */
+export async function markReplayed(tx: Tx, backendId: string): Promise<void> {
+  await tx
     .updateTable('failures')
     .set({ state: 'replayed' })
     .where('backend_id', '=', backendId)
     .where('state', '=', 'failed')
-    .executeTakeFirst();
-  return Number(result.numUpdatedRows);
+    .execute();
 }
 
 /**

@@ -83,7 +83,6 @@ export async function setMappedRefs(
   number: number,
   refs: readonly ShardRef[],
   counts: Record<string, number>,
-  now: Date,
 ): Promise<void> {
   await tx
     .updateTable('shards')
@@ -91,7 +90,6 @@ export async function setMappedRefs(
       refs: encodeRefs(refs),
       counts: addCounts(sql.ref('counts'), counts),
       state: refs.length > 0 ? 'pending' : 'done',
-      dispatched_at: now,
     })
     .where('cycle_id', '=', cycleId)
     .where('number', '=', number)

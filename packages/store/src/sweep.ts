@@ -2,7 +2,7 @@ import { statesLeftBy } from '@keyferry/core';
 import { sql } from 'kysely';
 import type { Store, Tx } from './database.ts';
 
-/** What time alone does to keys and records. Every function is one statement, bounded by `limit`. */
+/** What time alone does to keys and records: set-based, so many rows at a time. */
 
 export interface Swept {
   backend_id: string;

@@ -60,7 +60,7 @@ export async function commitPart(
     failed = [];
   }
   throw new KeyferryError('vault_conflict', 'Keys of this shard were changed again and again while it was written.', {
-    failureClass: 'unavailable',
+    failureClass: 'conflict',
   });
 }
 

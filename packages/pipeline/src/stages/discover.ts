@@ -115,7 +115,10 @@ async function loadIndex({ services, cycle, backend, signal }: StageRun): Promis
   return known;
 }
 
-/** Live keys that the listing did not bring become candidates. Those outside the scope are no business of this listing. Returns their number. */
+/**
+ * Live keys that the listing did not bring become candidates, but for those outside the scope, which it did not look for.
+ * Returns how many are outside.
+ */
 async function nominateMissing(run: StageRun, known: KnownIndex): Promise<number> {
   const { services, cycle, backend, scope } = run;
   let outside = 0;
@@ -124,11 +127,17 @@ async function nominateMissing(run: StageRun, known: KnownIndex): Promise<number
     await services.store.inTenant(cycle.tenant_id, async (tx) => {
       await holdStage(tx, cycle);
       const keys = await liveKeys(tx, backend.id, hashes);
-      const inside = keys.filter((key) => scope.includes(key.remotePath));
-      const beyond = keys.filter((key) => !scope.includes(key.remotePath)).map((key) => key.remotePath);
+      const { inside = [], beyond = [] } = Object.groupBy(keys, ({ remotePath }) =>
+        scope.includes(remotePath) ? 'inside' : 'beyond',
+      );
       outside += beyond.length;
       // A listing that did not look for a deprecated key says nothing about it.
-      await noteSeen(tx, backend.id, beyond, services.now());
+      await noteSeen(
+        tx,
+        backend.id,
+        beyond.map(({ remotePath }) => remotePath),
+        services.now(),
+      );
       await addCandidates(
         tx,
         cycle,

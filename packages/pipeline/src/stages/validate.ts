@@ -39,7 +39,7 @@ export const validate: StageHandler = async (run) => {
 };
 
 async function validateShard(run: StageRun, tx: Tx, number: number, wantedTwice: Set<string>): Promise<void> {
-  const { services, cycle } = run;
+  const { cycle } = run;
   const refs = (await readRefs(tx, cycle.id, number)) ?? [];
   const mapped = refs.map((ref) => mapRef(run, ref));
   const owners = await ownersOf(
@@ -50,7 +50,7 @@ async function validateShard(run: StageRun, tx: Tx, number: number, wantedTwice:
   const passed = judged.flatMap((ref): ShardRef[] => (ref.issue ? [] : [[ref.remote, ref.local]]));
   const issues = judged.flatMap((ref) => ref.issue ?? []);
   await addIssues(tx, cycle, issues);
-  await setMappedRefs(tx, cycle.id, number, passed, { skipped: issues.length }, services.now());
+  await setMappedRefs(tx, cycle.id, number, passed, { skipped: issues.length });
 }
 
 interface MappedRef {
