@@ -4,7 +4,7 @@ const full = process.env.KEYFERRY_TEST_FULL === '1';
 
 export default defineConfig({
   test: {
-    include: ['packages/*/test/**/*.test.ts', 'apps/*/test/**/*.test.ts', 'test/**/*.test.ts'],
+    include: ['packages/*/{test,conformance}/**/*.test.ts', 'apps/*/test/**/*.test.ts', 'test/**/*.test.ts'],
     // Long ones: `npm run test:full`.
     exclude: ['**/node_modules/**', ...(full ? [] : ['**/*.full.test.ts'])],
     globalSetup: ['test/support/global-setup.ts'],

@@ -15,7 +15,7 @@ export interface BareRequest {
   read: 'all' | 'none' | string[];
 }
 
-const references = { allowedEnvironment: [], environment: {}, allowedFiles: [] };
+const references = { allowedEnvironment: [], environment: {}, allowedFiles: [], allowedIdentities: [] };
 const pool = createConnectionPool({ registry: builtInVaults, ...references });
 const never = new AbortController().signal;
 
@@ -24,6 +24,7 @@ async function run({ address, token, revisions, read }: BareRequest): Promise<nu
     id: address,
     kind: 'hashicorp',
     fingerprint: address,
+    keys: { versions: async () => '', read: () => Promise.reject(new Error('no keys')) },
     settings: () => ({ address, mount: 'secret', auth: { method: 'token', token } }),
   });
   const start = performance.now();
@@ -31,7 +32,8 @@ async function run({ address, token, revisions, read }: BareRequest): Promise<nu
   const scope = { folders: ['bifrost/'], includes: () => true, wantsRevision: () => revisions };
   for await (const page of connection.list(scope, never)) for (const ref of page) listed.push(ref.path);
   const wanted = read === 'all' ? listed : read === 'none' ? [] : read;
-  for await (const outcome of connection.fetch(wanted, never)) if ('error' in outcome) throw outcome.error;
+  const refs = wanted.map((path) => ({ path, facts: null }));
+  for await (const outcome of connection.fetch(refs, never)) if ('error' in outcome) throw outcome.error;
   return performance.now() - start;
 }
 

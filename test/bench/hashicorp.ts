@@ -1,4 +1,4 @@
-import { type SpawnedEmulator, spawnVaultEmulator } from '@keyferry/emulators';
+import { type SpawnedEmulator, spawnEmulator } from '@keyferry/emulators';
 import type { Cycle } from '@keyferry/store';
 import { type BareProcess, startBareProcess } from './bare-process.ts';
 import type { BenchSite } from './bench-site.ts';
@@ -39,11 +39,11 @@ export async function benchHashicorp(site: BenchSite, log: (line: string) => voi
 async function compare(
   site: BenchSite,
   bare: BareProcess,
-  vault: SpawnedEmulator,
+  vault: SpawnedEmulator<'hashicorp'>,
   suffix: string,
   log: (line: string) => void,
 ): Promise<Figure[]> {
-  const at = { address: vault.url, token: vault.rootToken };
+  const at = { address: vault.url, token: vault.controlToken };
   const first = { bare: [] as number[], cycle: [] as number[] };
   const unchanged = { bare: [] as number[], cycle: [] as number[] };
   const changed = { bare: [] as number[], cycle: [] as number[] };
@@ -56,7 +56,7 @@ async function compare(
     const keep = (into: { bare: number[]; cycle: number[] }, bareMs: number, cycleMs: number) => {
       if (round > 0) into.bare.push(bareMs) && into.cycle.push(cycleMs);
     };
-    const backend = await site.addBackend(vault);
+    const backend = await site.addBackend({ url: vault.url, rootToken: vault.controlToken });
     const bareFirst = await bare.run({ ...at, revisions: false, read: 'all' });
     const cycleFirst = await site.cycle(backend);
     keep(first, bareFirst, cycleFirst.milliseconds);
@@ -137,7 +137,7 @@ async function compare(
 async function measureMemory(site: BenchSite): Promise<Figure[]> {
   const vault = await seeded(manySecrets, 0);
   const worker = await site.startWorker();
-  const backend = await site.addBackend(vault);
+  const backend = await site.addBackend({ url: vault.url, rootToken: vault.controlToken });
   const first = await site.cycle(backend);
   const firstPeak = await worker.peakMegabytes();
   await site.cycle(backend);
@@ -152,8 +152,8 @@ async function measureMemory(site: BenchSite): Promise<Figure[]> {
   ];
 }
 
-async function seeded(count: number, delay: number): Promise<SpawnedEmulator> {
-  const vault = await spawnVaultEmulator({ latencyMs: delay });
+async function seeded(count: number, delay: number): Promise<SpawnedEmulator<'hashicorp'>> {
+  const vault = await spawnEmulator('hashicorp', { latencyMs: delay });
   await vault.control('enable', { path: 'secret', type: 'kv', version: 2 });
   await vault.control('seed', { mount: 'secret', count, prefix: 'bifrost', groups: folders });
   return vault;

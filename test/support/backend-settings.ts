@@ -19,6 +19,9 @@ export function settingsFor(
     grace_period_seconds: 24 * 3600,
     retain_archived_seconds: 90 * 24 * 3600,
     conflict_policy: 'backend_wins',
+    max_versions: 10,
+    version_history: false,
+    credential_paths: [],
     state: 'active',
     ...changes,
   };

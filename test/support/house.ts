@@ -21,7 +21,7 @@ import {
   type StoredEvent,
   type Tx,
 } from '@keyferry/store';
-import { builtInVaults } from '@keyferry/vaults';
+import { builtInVaults, type VaultRegistry } from '@keyferry/vaults';
 import { vi } from 'vitest';
 import { settingsFor } from './backend-settings.ts';
 import { createDatabase, type TestDatabase } from './database.ts';
@@ -72,6 +72,8 @@ export interface HouseOptions {
   vault?: VaultEmulatorOptions;
   attempts?: number;
   deadlineMs?: number;
+  /** Kinds of vaults beside those that are built in. */
+  moreVaults?: VaultRegistry;
 }
 
 /** Everything of Keyferry in one process, on a database and a queue prefix of its own, with a vault emulator. */
@@ -96,15 +98,18 @@ export async function openHouse(options: HouseOptions = {}): Promise<House> {
   const queues = createQueues(producer, prefix);
   cleanup.defer(() => queues.close());
   const connections = createConnectionPool({
-    registry: builtInVaults,
+    registry: [...builtInVaults, ...(options.moreVaults ?? [])],
     allowedEnvironment: [],
     environment: {},
     allowedFiles: [],
+    allowedIdentities: [],
     now: () => clock.now().getTime(),
     limits: {
       retryBaseMs: 1,
       retryMaxMs: 2,
       retryAfterCapMs: 2,
+      breakerOpenMs: 2,
+      breakerOpenMaxMs: 2,
       attempts: options.attempts ?? 2,
       ...(options.deadlineMs && { deadlineMs: options.deadlineMs }),
     },

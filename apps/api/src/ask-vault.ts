@@ -7,6 +7,7 @@ export const vaultRefusals = [
   'vault_unauthenticated',
   'vault_forbidden',
   'vault_sealed',
+  'vault_suspended',
   'vault_throttled',
   'vault_invalid',
   'container_missing',

@@ -1,4 +1,4 @@
-import { exchangeCredentials, resolveSettings } from '@keyferry/connections';
+import { exchangeCredentials, resolveSettings, type SettingsOwner } from '@keyferry/connections';
 import type { BackendInput, BackendPatch } from '@keyferry/contracts';
 import { KeyferryError, parseDuration } from '@keyferry/core';
 import type { BackendSettings } from '@keyferry/store';
@@ -6,7 +6,7 @@ import { askVault } from './ask-vault.ts';
 import type { ApiOptions } from './create-api.ts';
 
 type Members = Record<string, unknown>;
-type Vaults = Pick<ApiOptions, 'registry' | 'environment' | 'allowedEnvironment' | 'allowedFiles'>;
+type Vaults = Omit<ApiOptions, 'now'>;
 
 /** What changes of a backend's settings, without the vault's own. */
 export function changedSettings({
@@ -14,7 +14,7 @@ export function changedSettings({
   grace_period,
   retain_archived,
   ...same
-}: Omit<BackendPatch, 'config'>) {
+}: Omit<BackendPatch, 'config' | 'accept_container'>) {
   return {
     ...same,
     ...(sync_interval && { sync_interval_seconds: parseDuration(sync_interval) }),
@@ -38,29 +38,34 @@ export function newSettings({ sync_interval, grace_period, retain_archived, ...s
  * A vault's own settings, checked, as they are stored: completed with defaults, and apart from them the credentials as
  * they were given, so that references in them stay references.
  *
- * Throws `config_invalid`, or `reference_*` for a reference that can't be resolved here or a file that isn't allowed.
+ * Rejects with `config_invalid`, `credentials_cycle`, or `reference_*` for what can't be resolved here or isn't allowed.
  */
-export function checkedConfig(
+export async function checkedConfig(
   options: Vaults,
   kind: string,
   config: Members,
-): Pick<BackendSettings, 'config' | 'auth'> {
-  const { auth: _, ...complete } = resolveSettings(kind, config, options) as Members;
-  return { config: complete, auth: config.auth as Members };
+  owner: SettingsOwner,
+): Promise<Pick<BackendSettings, 'config' | 'auth' | 'credential_paths'>> {
+  const { config: own, connection, sources } = await resolveSettings(kind, config, owner, options);
+  const { auth: _, ...complete } = own as Members;
+  const auth = (config.auth ?? {}) as Members;
+  return { config: { ...complete, ...connection }, auth, credential_paths: sources.keys };
 }
 
 /**
  * A vault's own settings with credentials that last in place of those that can be used once. Asks the vault for them:
  * never inside a transaction, which would hold its locks meanwhile. What is spent here is not to be had again.
  *
- * Rejects as `checkedConfig` throws, or with a vault's failure.
+ * Rejects as `checkedConfig` does, or with a vault's failure.
  */
 export async function withLastingCredentials(
   options: Vaults,
   backend: { name: string; kind: string },
   config: Members,
+  owner: SettingsOwner,
 ): Promise<Members> {
-  const exchange = (deadline: AbortSignal) => exchangeCredentials(options, backend.kind, config, deadline);
+  const vaults = { ...options, now: Date.now };
+  const exchange = (deadline: AbortSignal) => exchangeCredentials(vaults, backend.kind, config, owner, deadline);
   return { ...config, auth: await askVault(backend.name, exchange) };
 }
 

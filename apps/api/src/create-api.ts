@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { PoolOptions } from '@keyferry/connections';
 import { refusalOf } from '@keyferry/contracts';
 import { KeyferryError } from '@keyferry/core';
 import type { Services } from '@keyferry/pipeline';
 import type { Redis } from '@keyferry/queue';
-import type { VaultRegistry } from '@keyferry/vaults';
 import { type FastifyBaseLogger, type FastifyInstance, fastify, type RawServerDefault } from 'fastify';
 import { serializerCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { z } from 'zod';
@@ -30,17 +30,12 @@ export type Api = FastifyInstance<
   ZodTypeProvider
 >;
 
-export interface ApiOptions extends Services {
-  /** The kinds of vaults there are. */
-  registry: VaultRegistry;
+/** `PoolOptions`: the kinds of vaults there are, and what of the operator's their settings may refer to. */
+export interface ApiOptions extends Services, Omit<PoolOptions, 'now'> {
   /** Asked by /readyz. */
   redis: Redis;
   /** What every request under /v1 brings as its bearer token. */
   token: string;
-  /** Where references of credentials are looked up, the names that may be, and the files that may be read. */
-  environment: NodeJS.ProcessEnv;
-  allowedEnvironment: readonly string[];
-  allowedFiles: readonly string[];
 }
 
 /** The whole HTTP interface, not listening yet. Closing it leaves the services it was given open. */

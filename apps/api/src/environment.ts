@@ -1,4 +1,4 @@
-import { parseAllowedFiles } from '@keyferry/connections';
+import { parseAllowedFiles, parseAllowedIdentities } from '@keyferry/connections';
 import {
   databaseProtocols,
   type Environment,
@@ -11,6 +11,7 @@ import {
   urlVariable,
 } from '@keyferry/core';
 import { defaultQueuePrefix } from '@keyferry/queue';
+import type { AmbientIdentity } from '@keyferry/vaults';
 
 export interface ApiEnvironment {
   databaseUrl: string;
@@ -20,6 +21,7 @@ export interface ApiEnvironment {
   token: { text: string | undefined; file: string | undefined };
   allowedEnvironment: string[];
   allowedFiles: string[];
+  allowedIdentities: AmbientIdentity[];
   host: string;
   port: number;
 }
@@ -39,6 +41,7 @@ export function readEnvironment(env: Environment): ApiEnvironment {
     token,
     allowedEnvironment: listVariable(env, 'KEYFERRY_ALLOWED_ENV'),
     allowedFiles: parseAllowedFiles(env.KEYFERRY_ALLOWED_FILES ?? ''),
+    allowedIdentities: parseAllowedIdentities(listVariable(env, 'KEYFERRY_ALLOWED_IDENTITIES')),
     host: env.KEYFERRY_API_HOST || '127.0.0.1',
     port: numberVariable(env, 'KEYFERRY_API_PORT', usualPort, mostPort),
   };

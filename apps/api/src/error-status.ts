@@ -11,6 +11,7 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   reference_invalid: 400,
   reference_refused: 400,
   reference_unresolved: 400,
+  credentials_cycle: 400,
 
   unauthorized: 401,
 
@@ -23,6 +24,7 @@ const statuses: Partial<Record<ErrorCode, number>> = {
 
   backend_exists: 409,
   backend_has_keys: 409,
+  credentials_in_use: 409,
   cycle_running: 409,
   hold_over: 409,
   nothing_to_replay: 409,
@@ -38,8 +40,10 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   vault_invalid: 502,
   vault_too_large: 502,
   vault_sealed: 502,
+  vault_suspended: 502,
   container_missing: 502,
   container_unproven: 502,
+  container_changed: 502,
   container_mismatch: 502,
   listing_incomplete: 502,
   vault_timeout: 504,

@@ -29,19 +29,25 @@ await runProcess(log, async () => {
   await Promise.all([waitForDatabase(store, startDeadlineMs), waitForRedis(redis, startDeadlineMs)]);
   const keyring = createKeyring(store, await loadMasterKey(store, environment.masterKey));
   const queues = createQueues(redis, environment.queuePrefix);
-  const { allowedEnvironment, allowedFiles } = environment;
-  const references = { allowedEnvironment, environment: process.env, allowedFiles };
-  const connections = createConnectionPool({ registry: builtInVaults, ...references });
+  const { allowedEnvironment, allowedFiles, allowedIdentities, queuePrefix } = environment;
+  const vaults = {
+    registry: builtInVaults,
+    allowedEnvironment,
+    environment: process.env,
+    allowedFiles,
+    allowedIdentities,
+    shared: { redis, prefix: queuePrefix },
+  };
+  const connections = createConnectionPool(vaults);
 
   const api = await createApi({
     store,
     queues,
     keyring,
     connections,
-    registry: builtInVaults,
     redis,
     token,
-    ...references,
+    ...vaults,
     log,
     now: () => new Date(),
   });

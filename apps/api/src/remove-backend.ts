@@ -6,13 +6,17 @@ import {
   archiveBackendKeys,
   audit,
   countKeys,
+  dependentsOfBackend,
   getBackend,
   removeBackend,
   type Tx,
 } from '@keyferry/store';
 import type { Identity } from './authentication.ts';
 
-/** Removes a backend, and archives its live keys if that was asked for. Throws `backend_has_keys` if it has some. */
+/**
+ * Removes a backend, and archives its live keys if that was asked for. Throws `backend_has_keys` if it has some,
+ * `credentials_in_use` if other backends live by them.
+ */
 export async function removeWithKeys(
   tx: Tx,
   identity: Identity,
@@ -22,6 +26,13 @@ export async function removeWithKeys(
   const backend = await getBackend(tx, request.backend);
   // First: it waits for workers that are writing its keys, and those that come after find their cycle gone.
   await removeBackend(tx, backend.id, now);
+  const dependents = await dependentsOfBackend(tx, backend.id);
+  if (dependents.length > 0)
+    throw new KeyferryError(
+      'credentials_in_use',
+      `Keys of the backend "${backend.name}" hold the credentials of ${dependents.map((name) => `"${name}"`).join(', ')}.`,
+      { details: { dependents } },
+    );
   const { active, deprecated } = await countKeys(tx, backend.id);
   const live = active + deprecated;
   if (live > 0 && !request.archiveKeys)

@@ -40,6 +40,7 @@ async function readsWith(name: string): Promise<string> {
     environment: {},
     allowedEnvironment: [],
     allowedFiles: [],
+    allowedIdentities: [],
   });
   onTestFinished(() => connections.close());
   const backend = await api.services.store.inTenant(defaultTenantId, (tx) => getBackend(tx, name));

@@ -16,6 +16,7 @@ test('addresses and a token are needed; the rest has defaults', () => {
     token: { text: undefined, file: '/state/token' },
     allowedEnvironment: [],
     allowedFiles: [],
+    allowedIdentities: [],
     host: '127.0.0.1',
     port: 8420,
   });

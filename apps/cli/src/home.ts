@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { EmulatorKind } from '@keyferry/emulators';
 
 const checkout = fileURLToPath(new URL('../../../', import.meta.url));
 
@@ -17,9 +18,11 @@ export function homeOf(env: NodeJS.ProcessEnv) {
     logs: join(folder, 'logs'),
     postgres: join(folder, 'data', 'postgres'),
     redis: join(folder, 'data', 'redis'),
-    demoSecrets: join(folder, 'data', 'demo-vault.json'),
-    /** Where the demo vault listens, and its root token. */
-    demoVault: join(folder, 'demo-vault.json'),
+    /** Where a demo vault listens, with its credentials, and what it holds. */
+    demoVault(kind: EmulatorKind) {
+      const name = kind === 'hashicorp' ? 'demo-vault.json' : `demo-${kind}.json`;
+      return { address: join(folder, name), secrets: join(folder, 'data', name) };
+    },
   };
 }
 
@@ -35,7 +38,7 @@ export interface Running {
 
 export interface DemoVault {
   url: string;
-  root_token: string;
+  control_token: string;
 }
 
 /** One of the files above as JSON, or null if it isn't there or holds something else. */

@@ -1,4 +1,4 @@
-import { parseAllowedFiles } from '@keyferry/connections';
+import { parseAllowedFiles, parseAllowedIdentities } from '@keyferry/connections';
 import {
   databaseProtocols,
   type Environment,
@@ -14,6 +14,7 @@ import {
   urlVariable,
 } from '@keyferry/core';
 import { defaultLockMs, defaultQueuePrefix } from '@keyferry/queue';
+import type { AmbientIdentity } from '@keyferry/vaults';
 
 export interface WorkerEnvironment {
   databaseUrl: string;
@@ -22,6 +23,7 @@ export interface WorkerEnvironment {
   masterKey: { text: string | undefined; file: string | undefined };
   allowedEnvironment: string[];
   allowedFiles: string[];
+  allowedIdentities: AmbientIdentity[];
   concurrency: Record<Stage, number>;
   /** Milliseconds that a job may go without a sign of life before another worker takes it. */
   lockMs: number;
@@ -45,6 +47,7 @@ export function readEnvironment(env: Environment): WorkerEnvironment {
     masterKey: masterKeyVariables(env),
     allowedEnvironment: listVariable(env, 'KEYFERRY_ALLOWED_ENV'),
     allowedFiles: parseAllowedFiles(env.KEYFERRY_ALLOWED_FILES ?? ''),
+    allowedIdentities: parseAllowedIdentities(listVariable(env, 'KEYFERRY_ALLOWED_IDENTITIES')),
     concurrency: readConcurrency(env),
     lockMs: numberVariable(env, 'KEYFERRY_JOB_LOCK_MS', defaultLockMs),
     firstRetryMs: numberVariable(env, 'KEYFERRY_FIRST_RETRY_MS', firstRetryDelayMs),

@@ -37,6 +37,8 @@ await runProcess(log, async () => {
     allowedEnvironment: environment.allowedEnvironment,
     environment: process.env,
     allowedFiles: environment.allowedFiles,
+    allowedIdentities: environment.allowedIdentities,
+    shared: { redis: producer, prefix: environment.queuePrefix },
   });
 
   const services = {
@@ -44,7 +46,6 @@ await runProcess(log, async () => {
     queues,
     keyring,
     connections,
-    registry: builtInVaults,
     log,
     now,
     firstRetryMs: environment.firstRetryMs,

@@ -1,42 +1,78 @@
 import { classOf, isTransient, KeyferryError } from '@keyferry/core';
-import { type ConnectContext, untilAborted } from '@keyferry/vaults';
-import { bulkhead, DelegateBackoff, handleWhen, retry, wrap } from 'cockatiel';
+import { type CallOperation, type ConnectContext, untilAborted } from '@keyferry/vaults';
+import { DelegateBackoff, handleWhen, retry, wrap } from 'cockatiel';
+import { createBreaker, suspended } from './breaker.ts';
 import { countersOfRun } from './call-counts.ts';
 import { withDeadline } from './deadline.ts';
 import type { ConnectionLimits } from './limits.ts';
+import { AdaptiveSlots } from './slots.ts';
 import { addTo, type CallStatistics } from './statistics.ts';
+import type { TokenBucket } from './token-bucket.ts';
+import { wait } from './wait.ts';
+
+export interface CallPolicyOptions {
+  limits: ConnectionLimits;
+  statistics: CallStatistics;
+  /** The limit that an operation counts against, if there is one. */
+  bucketOf: (operation: CallOperation) => TokenBucket | undefined;
+  now: () => number;
+}
 
 /**
- * How every call to one backend is made: retry around a slot around a deadline. A wait between attempts holds no slot.
- * A breaker's place is between retry and slot, where each attempt passes; a token bucket's is after the slot, so that
- * what waits for a token is bounded as well.
+ * How every call to one backend is made: retry around breaker around a slot around a token around a deadline. A wait
+ * between attempts holds no slot; one for a token does, so that what waits for tokens is bounded as well.
+ *
+ * A refusal for being asked too much slows down all calls of the connection, and where limits are shared also those of
+ * other processes, for as long as the vault has asked for.
  */
-export function createCallPolicy(limits: ConnectionLimits, statistics: CallStatistics): ConnectContext['call'] {
+export function createCallPolicy({ limits, statistics, bucketOf, now }: CallPolicyOptions): ConnectContext['call'] {
+  // A vault that is let alone is not waited for: whoever asks comes back later.
   const passing = handleWhen((error) => isTransient(classOf(error)));
   const backoff = new DelegateBackoff(({ attempt, result }: { attempt: number; result: object }) =>
     retryDelay(limits, attempt, 'error' in result ? result.error : null),
   );
   // Unreferenced, since the wait goes on when the caller has given up, and must not keep a process from ending.
   const retries = retry(passing, { maxAttempts: limits.attempts - 1, backoff }).dangerouslyUnref();
-  const slots = bulkhead(limits.parallelism, Number.POSITIVE_INFINITY);
-  const policy = wrap(retries, slots);
+  const policy = wrap(retries, createBreaker(limits));
+  const slots = new AdaptiveSlots(limits.parallelism, now);
+  let pausedUntil = Number.NEGATIVE_INFINITY;
+
+  function slowDown(error: unknown, bucket: TokenBucket | undefined): void {
+    slots.throttled();
+    const askedMs = error instanceof KeyferryError ? error.retryAfterMs : undefined;
+    if (askedMs === undefined) return;
+    const pauseMs = Math.min(askedMs, limits.retryAfterCapMs);
+    pausedUntil = Math.max(pausedUntil, now() + pauseMs);
+    // Without Redis the pause is this process's alone.
+    bucket?.pause(pauseMs).catch(() => {});
+  }
 
   return async (operation, signal, attempt) => {
     signal.throwIfAborted();
     const counters = countersOfRun();
-    const once = async () => {
-      signal.throwIfAborted();
-      for (const counts of counters) counts[operation]++;
-      try {
-        const result = await withDeadline(limits.deadlineMs, signal, attempt);
-        addTo(statistics, operation, 'ok');
-        return result;
-      } catch (error) {
-        if (!signal.aborted) addTo(statistics, operation, classOf(error));
-        throw error;
-      }
-    };
-    return untilAborted(policy.execute(once, signal), signal);
+    const bucket = bucketOf(operation);
+    const once = () =>
+      slots.run(async () => {
+        const pauseMs = pausedUntil - now();
+        if (pauseMs > 0) await wait(pauseMs, signal);
+        await bucket?.take(signal);
+        signal.throwIfAborted();
+        for (const counts of counters) counts[operation]++;
+        try {
+          const result = await withDeadline(limits.deadlineMs, signal, attempt);
+          addTo(statistics, operation, 'ok');
+          slots.succeeded();
+          return result;
+        } catch (error) {
+          if (!signal.aborted) addTo(statistics, operation, classOf(error));
+          if (classOf(error) === 'throttled') slowDown(error, bucket);
+          throw error;
+        }
+      });
+    const call = policy.execute(once, signal).catch((error: unknown) => {
+      throw suspended(error, limits);
+    });
+    return untilAborted(call, signal);
   };
 }
 

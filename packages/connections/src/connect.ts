@@ -1,25 +1,46 @@
 import { type VaultBackend, type VaultDefinition, vaultOfKind } from '@keyferry/vaults';
 import { createContext, type PoolOptions } from './context.ts';
-import type { ConnectionLimits } from './limits.ts';
+import type { CredentialKeys, CredentialSources } from './credential-sources.ts';
+import type { Generation } from './resolve-references.ts';
 import { resolveSettings } from './settings.ts';
 import type { CallStatistics } from './statistics.ts';
+
+export interface BackendToOpen {
+  id: string;
+  kind: string;
+  /** Changes whenever the settings do; the settings are read only if no connection with it is open. */
+  fingerprint: string;
+  /** The configuration with its plaintext or references under `auth`. */
+  settings(): Promise<unknown> | unknown;
+  /** How keys that the settings refer to are read. */
+  keys: CredentialKeys;
+}
 
 export interface LiveBackend {
   backend: VaultBackend;
   capabilities: VaultDefinition['capabilities'];
   statistics: CallStatistics;
+  /** Where its credentials were read, and what was there then. */
+  sources: CredentialSources;
+  version: string;
 }
 
 /** Resolves references, checks the settings and connects, which makes no call yet. */
 export async function connect(
-  kind: string,
-  settings: unknown,
+  { id, kind, settings, keys }: BackendToOpen,
   options: PoolOptions,
-  limits: ConnectionLimits,
+  generation: Generation,
 ): Promise<LiveBackend> {
   const definition = vaultOfKind(options.registry, kind);
-  const config = resolveSettings(kind, settings, options);
+  const { config, connection, sources, version } = await resolveSettings(
+    kind,
+    await settings(),
+    { id, keys },
+    options,
+    generation,
+  );
   const statistics: CallStatistics = {};
-  const backend = await definition.connect(config, createContext(options, limits, statistics));
-  return { backend, capabilities: definition.capabilities, statistics };
+  const context = createContext(options, { backendId: id, quotas: definition.quotas, connection, statistics });
+  const backend = await definition.connect(config, context);
+  return { backend, capabilities: definition.capabilities, statistics, sources, version };
 }

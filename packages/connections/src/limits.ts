@@ -11,6 +11,11 @@ export interface ConnectionLimits {
   retryMaxMs: number;
   /** A vault that asks for a longer wait is asked again after this one. */
   retryAfterCapMs: number;
+  /** So many attempts in a row that found the vault away let it alone for a while. */
+  breakerFailures: number;
+  /** How long at first; it doubles each time that the vault is found to be still away. */
+  breakerOpenMs: number;
+  breakerOpenMaxMs: number;
   /** How long a connection that nobody uses is kept. */
   idleMs: number;
 }
@@ -22,5 +27,8 @@ export const defaultLimits: ConnectionLimits = {
   retryBaseMs: 250,
   retryMaxMs: 5_000,
   retryAfterCapMs: 30_000,
+  breakerFailures: 40,
+  breakerOpenMs: 5_000,
+  breakerOpenMaxMs: 60_000,
   idleMs: 10 * 60_000,
 };

@@ -2,7 +2,7 @@ import { vaultFailure } from '@keyferry/core';
 import { expect, test } from 'vitest';
 import { retryDelay } from '../src/call-policy.ts';
 import { countCalls, defaultLimits, noCalls } from '../src/index.ts';
-import { backendOf, everything, fetchAll, listAll, named, patient, startPool, startVault } from './harness.ts';
+import { backendOf, everything, fetchAll, listAll, named, patient, refsOf, startPool, startVault } from './harness.ts';
 
 async function vaultWith(count: number) {
   const vault = await startVault();
@@ -76,7 +76,7 @@ test('an abort ends a call that hangs, and one that waits to be tried again', as
     controller.abort(reason);
     await expect(call).rejects.toBe(reason);
     fault.remove();
-    expect(await connection.confirm('key-0', patient)).toBe('present');
+    expect(await (await startPool().open(backendOf(vault))).confirm('key-0', patient)).toBe('present');
   }
 });
 
@@ -128,7 +128,7 @@ test('calls are counted for the run that made them, though the connection is sha
     countCalls(listing, () => listAll(first)),
     countCalls(reading, () => fetchAll(second, named(20))),
     countCalls(failing, async () => {
-      for await (const outcome of second.fetch(named(3), patient)) expect(outcome.path).toContain('key');
+      for await (const outcome of second.fetch(refsOf(named(3)), patient)) expect(outcome.path).toContain('key');
       throw new Error('after the calls');
     }),
   ]);

@@ -1,7 +1,7 @@
 import { builtInVaults } from '@keyferry/vaults';
 import { expect, test } from 'vitest';
-import { exchangeCredentials, type PoolOptions } from '../src/index.ts';
-import { backendOf, patient, quick, startPool, startVault } from './harness.ts';
+import { exchangeCredentials as exchangeFor, type PoolOptions } from '../src/index.ts';
+import { backendOf, noKeys, patient, quick, startPool, startVault } from './harness.ts';
 
 async function vaultWithWrapped() {
   const vault = await startVault();
@@ -15,8 +15,22 @@ async function vaultWithWrapped() {
 
 function optionsOf(environment: NodeJS.ProcessEnv = {}): PoolOptions {
   const allowedEnvironment = Object.keys(environment);
-  return { registry: builtInVaults, environment, allowedEnvironment, allowedFiles: [], limits: quick };
+  return {
+    registry: builtInVaults,
+    environment,
+    allowedEnvironment,
+    allowedFiles: [],
+    allowedIdentities: [],
+    limits: quick,
+  };
 }
+
+const exchangeCredentials = (
+  options: PoolOptions,
+  kind: string,
+  settings: Record<string, unknown>,
+  signal: AbortSignal,
+) => exchangeFor(options, kind, settings, { id: null, keys: noKeys }, signal);
 
 const secretId = expect.stringMatching(/^[0-9a-f-]{36}$/);
 

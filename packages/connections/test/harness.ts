@@ -1,7 +1,14 @@
+import { KeyferryError } from '@keyferry/core';
 import { startVaultEmulator, type VaultEmulator, type VaultEmulatorOptions } from '@keyferry/emulators';
 import { builtInVaults, type ListScope, type VaultBackend } from '@keyferry/vaults';
 import { onTestFinished } from 'vitest';
-import { type ConnectionLimits, type ConnectionPool, createConnectionPool } from '../src/index.ts';
+import {
+  type ConnectionLimits,
+  type ConnectionPool,
+  type CredentialKeys,
+  createConnectionPool,
+  type PoolOptions,
+} from '../src/index.ts';
 
 /** Retries without noticeable waits. */
 export const quick = { retryBaseMs: 1, retryMaxMs: 2, retryAfterCapMs: 2 };
@@ -17,17 +24,26 @@ export function startPool(
   environment: NodeJS.ProcessEnv = {},
   allowedEnvironment: readonly string[] = [],
   allowedFiles: readonly string[] = [],
+  more: Partial<PoolOptions> = {},
 ): ConnectionPool {
   const pool = createConnectionPool({
     registry: builtInVaults,
     allowedEnvironment,
     environment,
     allowedFiles,
+    allowedIdentities: [],
+    ...more,
     limits: { ...quick, ...limits },
   });
   onTestFinished(() => pool.close());
   return pool;
 }
+
+/** A tenant without keys. */
+export const noKeys: CredentialKeys = {
+  versions: async () => '',
+  read: (path) => Promise.reject(new KeyferryError('reference_unresolved', `There is no ${path}.`)),
+};
 
 export function backendOf(vault: VaultEmulator, settings: Record<string, unknown> = {}, fingerprint = '1') {
   const auth = { method: 'token', token: vault.rootToken };
@@ -35,6 +51,7 @@ export function backendOf(vault: VaultEmulator, settings: Record<string, unknown
     id: 'backend',
     kind: 'hashicorp',
     fingerprint,
+    keys: noKeys,
     settings: () => ({ address: vault.url, kv_version: 2, auth, ...settings }),
   };
 }
@@ -46,11 +63,13 @@ export const everything: ListScope = { folders: [''], includes: () => true, want
 /** What came of each path: `ok`, or the code of its failure. */
 export async function fetchAll(vault: VaultBackend, paths: readonly string[], signal = patient) {
   const found: Record<string, string> = {};
-  for await (const outcome of vault.fetch(paths, signal))
+  for await (const outcome of vault.fetch(refsOf(paths), signal))
     found[outcome.path] =
       'reading' in outcome ? 'ok' : 'code' in outcome.error ? String(outcome.error.code) : 'unknown';
   return found;
 }
+
+export const refsOf = (paths: readonly string[]) => paths.map((path) => ({ path, facts: null }));
 
 export async function listAll(vault: VaultBackend): Promise<string[]> {
   const paths: string[] = [];

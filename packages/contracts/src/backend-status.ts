@@ -46,8 +46,13 @@ export type BackendStatus = z.output<typeof backendStatus>;
 export const backendTest = z
   .object({
     container: z.enum(['present', 'unproven']).describe('Whether the mount, project or vault was seen to exist.'),
+    container_id: z.string().nullable().describe('What the vault itself calls it, where it says so.'),
     server: z.string().nullable(),
     latency_ms: z.number().nonnegative(),
+    credentials_refused: z
+      .string()
+      .nullable()
+      .describe('Why new credentials are not used, where the former ones still are.'),
   })
   .meta({ id: 'BackendTest' });
 export type BackendTest = z.output<typeof backendTest>;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { connectionFields } from './connection.ts';
 import { backendName, durationBetween, excludePaths, pathMapping, prefix, syncPaths, timestamp } from './fields.ts';
 
 /** A vault's kind as the registry of vaults describes it. */
@@ -20,6 +21,10 @@ const settings = {
   backup_deprecated_keys: z.boolean().describe('Keep an encrypted backup of what is deprecated.'),
   grace_period: durationBetween('1s', '3650d').describe('From deprecated to archived.'),
   retain_archived: durationBetween('1s', '3650d').describe('From archived or expired to purged.'),
+  max_versions: z.int().min(1).max(100).describe('How many versions of a value are kept.'),
+  version_history: z
+    .boolean()
+    .describe('Carry versions that the vault made before they were seen here as well, at the price of a call each.'),
   state: z.enum(['active', 'paused']).describe('A paused backend is not synced; its keys are served.'),
 };
 
@@ -32,8 +37,17 @@ const config = z.custom<Record<string, unknown>>(isObject, 'must be an object');
  * resolved, so here they may be any object.
  */
 function configOf(kind: BackendKind) {
-  const { $schema: _, ...schema } = z.toJSONSchema(kind.configSchema, { io: 'input', unrepresentable: 'any' });
-  return config.meta({ ...schema, description: `Settings of ${kind.label}. Strings under auth may be references.` });
+  const {
+    $schema: _,
+    properties,
+    ...schema
+  } = z.toJSONSchema(kind.configSchema, { io: 'input', unrepresentable: 'any' });
+  const common = z.toJSONSchema(z.object(connectionFields), { io: 'input' });
+  return config.meta({
+    ...schema,
+    properties: { ...properties, ...common.properties },
+    description: `Settings of ${kind.label}. Strings under auth may be references.`,
+  });
 }
 
 function inputOf(kind: BackendKind) {
@@ -50,6 +64,8 @@ function inputOf(kind: BackendKind) {
     backup_deprecated_keys: settings.backup_deprecated_keys.default(true),
     grace_period: settings.grace_period.default('24h'),
     retain_archived: settings.retain_archived.default('90d'),
+    max_versions: settings.max_versions.default(10),
+    version_history: settings.version_history.default(false),
     state: settings.state.default('active'),
   });
 }
@@ -77,6 +93,11 @@ export const backendPatch = z
       type: 'object',
       description: 'Members replace those of the same name; null removes one; auth is replaced as a whole.',
     }),
+    accept_container: z
+      .literal(true)
+      .describe(
+        'Takes the container that the vault shows next for the backend’s own, though it is another one than before.',
+      ),
   })
   .exactPartial()
   .refine((patch) => Object.keys(patch).length > 0, 'must name at least one setting')
@@ -100,6 +121,8 @@ export const backendAnswer = z
     backup_deprecated_keys: z.boolean(),
     grace_period: z.string(),
     retain_archived: z.string(),
+    max_versions: z.number().int(),
+    version_history: z.boolean(),
     state: settings.state,
     next_sync: timestamp.nullable(),
     created_at: timestamp,

@@ -1,5 +1,6 @@
 export * from './backend.ts';
 export * from './backend-status.ts';
+export { type ConnectionSettings, connectionSettings } from './connection.ts';
 export * from './cycle.ts';
 export * from './error.ts';
 export * from './event.ts';

@@ -28,6 +28,12 @@ export const keyAnswer = z
   .meta({ id: 'Key' });
 export type KeyAnswer = z.output<typeof keyAnswer>;
 
+/** One key, with what depends on it. */
+export const keyDetails = keyAnswer
+  .extend({ credentials_of: z.array(z.string()).describe('Names of backends whose credentials are in this key.') })
+  .meta({ id: 'KeyDetails' });
+export type KeyDetails = z.output<typeof keyDetails>;
+
 export const keyQuery = z.strictObject({
   ...pageQuery,
   state: z.enum(keyStates).optional(),

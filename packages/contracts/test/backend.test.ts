@@ -32,6 +32,8 @@ test('a backend needs a name, a kind and its settings; everything else has a def
     backup_deprecated_keys: true,
     grace_period: '24h',
     retain_archived: '90d',
+    max_versions: 10,
+    version_history: false,
     state: 'active',
   });
 });

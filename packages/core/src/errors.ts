@@ -34,9 +34,13 @@ export const errorCatalogue = {
   vault_invalid: 'The vault answered something that is not its protocol. Check the address and any proxy between.',
   vault_too_large: 'The answer is larger than Keyferry carries. Split the secret.',
   vault_sealed: 'Unseal the vault.',
+  vault_suspended:
+    'The vault failed many times in a row and is asked again after the wait that the message names. Check that it is up.',
   container_missing: 'Check the mount, project or vault name and the namespace in the backend’s configuration.',
   container_unproven:
     'Allow the identity to read the mount (a policy on any path below it is enough), so that absence can be proven.',
+  container_changed:
+    'If the vault was replaced on purpose, say so: `keyferry backend update <name> --accept-container`. Else correct the credentials or the address.',
   container_mismatch: 'Set `kv_version` to what the mount is, or leave it out so that it is detected.',
   listing_incomplete: 'Nothing was removed. Find the folder named in the message and allow listing it.',
 
@@ -50,6 +54,8 @@ export const errorCatalogue = {
     'The vault shows an older version than the one stored, which stays. If the vault was restored from a backup, write the secret there anew.',
   conflict_manual: 'Both sides changed and the policy is manual. Resolve the conflict.',
   removal_unconfirmed: 'The listing lacked the secret, but a direct read did not prove it gone. It stays as it is.',
+  history_incomplete:
+    'The current version is carried. Check that the identity may read the versions the message names.',
   hidden_from_listing: 'The listing lacked the secret, but a direct read found it. It stays as it is.',
 
   // a cycle
@@ -68,11 +74,16 @@ export const errorCatalogue = {
   backend_has_keys: 'Say what becomes of its keys: remove it with `--archive-keys`.',
   backend_kind_unknown: 'Use one of the kinds that the message lists.',
   key_not_found: 'List the keys with `keyferry keys list`.',
-  reference_invalid: 'Write `env.<VAR>`, or the value itself.',
+  credentials_in_use: 'Give those backends other credentials first, or remove them.',
+  credentials_cycle:
+    'Keep the credentials of a backend in a key that comes from a backend which does not depend on it.',
+  credentials_refused:
+    'The backend goes on with its former credentials. Mend the new ones where they are kept, then they are tried again.',
+  reference_invalid: 'Write `vault.<path>`, `vault.<path>#<field>`, `env.<VAR>`, or the value itself.',
   reference_refused:
-    'Add the variable to KEYFERRY_ALLOWED_ENV, or the file to KEYFERRY_ALLOWED_FILES, in the environment of workers and API.',
+    'Add the variable to KEYFERRY_ALLOWED_ENV, the file to KEYFERRY_ALLOWED_FILES, or the cloud to KEYFERRY_ALLOWED_IDENTITIES, in the environment of workers and API.',
   reference_unresolved:
-    'Set the variable in the environment of workers and API, or put the file where the workers can read it.',
+    'Set the variable in the environment of workers and API, put the file where they can read it, or store the key first.',
   duration_invalid: 'Write a whole number and a unit: 300s, 15m, 24h, 90d.',
   glob_invalid: 'Use `*` for one segment, `**` for any number, `?` for one character.',
   mapping_not_invertible:

@@ -10,6 +10,7 @@ export * from './lifecycle.ts';
 export * from './mapping.ts';
 export * from './outcome.ts';
 export * from './path.ts';
+export * from './reference.ts';
 export * from './retry.ts';
 export * from './schedule.ts';
 export * from './scope.ts';

@@ -15,7 +15,8 @@ export type Outcome = (typeof outcomes)[number];
 
 /**
  * Counted beside the outcomes: keys that the listing did not bring, how many of the skipped are
- * excluded, and sync_paths below which nothing was found.
+ * excluded, sync_paths below which nothing was found, new credentials that the vault refused, and keys of which not every
+ * earlier version could be read.
  */
 export const sideCounts = [
   'deprecated',
@@ -27,6 +28,8 @@ export const sideCounts = [
   'empty',
   'excluded',
   'out_of_scope',
+  'credentials_refused',
+  'history_incomplete',
 ] as const;
 export type SideCount = (typeof sideCounts)[number];
 
@@ -43,7 +46,9 @@ export function issuesOf(counts: CycleCounts): number {
   return (
     issueOutcomes.reduce((sum, outcome) => sum + counts[outcome], 0) +
     counts.unconfirmed +
-    counts.empty -
+    counts.empty +
+    counts.credentials_refused +
+    counts.history_incomplete -
     counts.excluded
   );
 }

@@ -111,6 +111,18 @@ describe('check-and-set', () => {
     expect((await write('x')).body.errors).toEqual(['error parsing check-and-set parameter']);
   });
 
+  test('a version that was deleted or destroyed counts, until its metadata are removed', async () => {
+    const write = (cas: number) => ask(emulator, 'secret/data/app', { body: { data: {}, options: { cas } } });
+    kv.put('app', {});
+    kv.delete('app');
+    expect((await write(0)).status).toBe(400);
+    expect((await write(1)).body.data.version).toBe(2);
+    kv.destroy('app');
+    expect((await write(0)).status).toBe(400);
+    kv.deleteMetadata('app');
+    expect((await write(0)).body.data.version).toBe(1);
+  });
+
   test('it can be required by the mount or by the secret', async () => {
     await ask(emulator, 'secret/metadata/app', { body: { cas_required: true } });
     const required = ['check-and-set parameter required for this call'];

@@ -2,13 +2,13 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, expect, test } from 'vitest';
-import { type SpawnedEmulator, type SpawnOptions, spawnVaultEmulator } from '../src/index.ts';
+import { type SpawnedEmulator, type SpawnOptions, spawnEmulator } from '../src/index.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'keyferry-emulator-'));
-let child: SpawnedEmulator | undefined;
+let child: SpawnedEmulator<'hashicorp'> | undefined;
 
-async function start(options: SpawnOptions): Promise<SpawnedEmulator> {
-  child = await spawnVaultEmulator(options);
+async function start(options: SpawnOptions): Promise<SpawnedEmulator<'hashicorp'>> {
+  child = await spawnEmulator('hashicorp', options);
   return child;
 }
 
@@ -19,15 +19,18 @@ afterEach(async () => {
 
 afterAll(() => rmSync(directory, { recursive: true }));
 
-async function read(emulator: SpawnedEmulator, path: string): Promise<{ status: number; version?: number }> {
-  const headers = { 'x-vault-token': emulator.rootToken };
+async function read(
+  emulator: SpawnedEmulator<'hashicorp'>,
+  path: string,
+): Promise<{ status: number; version?: number }> {
+  const headers = { 'x-vault-token': emulator.credentials.root_token ?? '' };
   const response = await fetch(`${emulator.url}/v1/secret/data/${path}`, { headers });
   const body = (await response.json()) as { data?: { metadata: { version: number } } };
   return { status: response.status, ...(body.data === undefined ? {} : { version: body.data.metadata.version }) };
 }
 
 test('it is seeded, changed, counted and disturbed from outside', async () => {
-  const emulator = await start({ seed: 300, flavour: 'openbao' });
+  const emulator = await start({ seed: 300, settings: { flavour: 'openbao' } });
   const { changed } = await emulator.control('change', { mount: 'secret', share: 0.01 });
   expect(changed).toHaveLength(3);
   expect(await read(emulator, changed[0] ?? '')).toEqual({ status: 200, version: 2 });
@@ -41,9 +44,12 @@ test('it is seeded, changed, counted and disturbed from outside', async () => {
   await expect(emulator.control('delete', { mount: 'gone', path: 'a' })).rejects.toThrow('no mount at gone');
 });
 
-test('control is for who knows the root token', async () => {
+test('control is for who knows its token', async () => {
   const emulator = await start({});
-  const response = await fetch(`${emulator.url}/__control/seal`, { method: 'POST', headers: { 'x-vault-token': 'x' } });
+  const response = await fetch(`${emulator.url}/__control/seal`, {
+    method: 'POST',
+    headers: { 'x-emulator-control': 'x' },
+  });
   expect(response.status).toBe(403);
 });
 
@@ -60,7 +66,7 @@ test('with a state file, secrets, roles and tokens are there again after a resta
   expect(readFileSync(stateFile, 'utf8')).toContain('12345678901234567890');
 
   const second = await start({ demo: true, stateFile });
-  expect(second.rootToken).toBe(first.rootToken);
+  expect(second.credentials).toEqual(first.credentials);
   expect(await second.control('paths', { mount: 'secret' })).toHaveLength(13);
   expect(await read(second, 'demo/openai/staging')).toEqual({ status: 200, version: 1 });
   const lookup = await fetch(`${second.url}/v1/auth/token/lookup-self`, { headers: { 'x-vault-token': token } });
@@ -73,5 +79,5 @@ test('a state file that is something else ends the start with an error', async (
   const stateFile = join(directory, 'state.json');
   writeFileSync(stateFile, '{"format":7}');
   child = undefined;
-  await expect(spawnVaultEmulator({ stateFile })).rejects.toThrow('is no saved state of this emulator');
+  await expect(spawnEmulator('hashicorp', { stateFile })).rejects.toThrow('is no saved state of this emulator');
 });

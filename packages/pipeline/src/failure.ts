@@ -1,6 +1,7 @@
 import { KeyferryError, stageRetryDelay } from '@keyferry/core';
 import {
   addToCycle,
+  type Backend,
   type ClosedCycle,
   type Dispatch,
   failCycle,
@@ -36,7 +37,7 @@ export async function handleFailure(
   if (!(error instanceof KeyferryError))
     services.log.error({ error: error as Error, cycle_id: cycle.id, ...place }, 'a stage failed unexpectedly');
 
-  const delay = delayAfter(error, attempts, services.firstRetryMs);
+  const delay = delayAfter(error, attempts, backend, services.firstRetryMs);
   const now = services.now();
   const aftermath = await services.store
     .inTenant(cycle.tenant_id, async (tx) => {
@@ -55,11 +56,17 @@ export async function handleFailure(
 const servicesBelow: readonly string[] = ['database_unavailable', 'redis_unavailable'];
 
 /** What is no failure of the vault is a fault of ours or of the services below, which may pass. */
-function delayAfter(error: unknown, attempts: number, firstMs: number | undefined): number | null {
+function delayAfter(error: unknown, attempts: number, backend: Backend, firstMs: number | undefined): number | null {
   if (!(error instanceof KeyferryError) || servicesBelow.includes(error.code))
+    return stageRetryDelay(null, attempts, { firstMs });
+  // Credentials that are kept elsewhere may have been replaced just now: they are read anew once.
+  if (error.failureClass === 'unauthenticated' && attempts === 1 && hasRotatingCredentials(backend))
     return stageRetryDelay(null, attempts, { firstMs });
   return stageRetryDelay(error.failureClass ?? 'invalid', attempts, { firstMs, askedMs: error.retryAfterMs });
 }
+
+const hasRotatingCredentials = ({ credential_paths, config }: Backend) =>
+  credential_paths.length > 0 || config.credentials_path !== undefined;
 
 async function tryAgain(tx: Tx, { cycle, shard }: Claim, calls: Record<string, number>, now: Date): Promise<Aftermath> {
   if (shard) return { dispatch: [await redispatchShard(tx, shard, calls, now)], closed: null };

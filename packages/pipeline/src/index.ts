@@ -1,3 +1,5 @@
+export { refuseOtherContainer } from './container.ts';
+export { credentialKeys, credentialKeysIn } from './credential-keys.ts';
 export * from './key-events.ts';
 export { openConnection } from './open-connection.ts';
 export { runJob } from './pipeline.ts';

@@ -1,5 +1,6 @@
 import type { Connection } from '@keyferry/connections';
 import { type Backend, openSettings } from '@keyferry/store';
+import { credentialKeys } from './credential-keys.ts';
 import type { Services } from './services.ts';
 
 /** A use of the backend's connection, which the caller closes; its credentials are opened only when there is none yet. */
@@ -11,6 +12,7 @@ export async function openConnection(
     id: backend.id,
     kind: backend.kind,
     fingerprint: `${backend.credentials_version}:${JSON.stringify(backend.config)}`,
+    keys: credentialKeys(services, backend.tenant_id),
     settings: async () => {
       const keys = await services.keyring.ofTenant(backend.tenant_id);
       return await services.store.inTenant(backend.tenant_id, (tx) => openSettings(tx, backend.id, keys));

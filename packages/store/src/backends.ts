@@ -23,6 +23,10 @@ export interface BackendSettings {
   grace_period_seconds: number;
   retain_archived_seconds: number;
   conflict_policy: ConflictPolicy;
+  max_versions: number;
+  version_history: boolean;
+  /** Local paths of keys that `config` and `auth` refer to. */
+  credential_paths: string[];
   state: 'active' | 'paused';
 }
 
@@ -55,9 +59,16 @@ const shown = [
   'last_full_opened_at',
   'latency_ms',
   'server',
+  'container_id',
+  'max_versions',
+  'version_history',
+  'credential_paths',
   'created_at',
   'updated_at',
 ] as const;
+
+/** Members of `config` that say nothing of where the container is. */
+const sameContainer = sql`'{credentials_path,calls_per_second,parallelism}'::text[]`;
 
 /** Registers a backend, due at once. `backend_exists` if the tenant has one of that name. */
 export async function createBackend(
@@ -99,7 +110,12 @@ export async function updateBackend(
       .updateTable('backends')
       .set({
         ...rest,
-        ...(config && { config: JSON.stringify(config) }),
+        // Settings that may name another container: if it is another one, then on purpose.
+        ...(config && {
+          config: JSON.stringify(config),
+          container_id: sql`CASE WHEN config - ${sameContainer} = ${JSON.stringify(config)}::jsonb - ${sameContainer}
+            THEN container_id END`,
+        }),
         ...(path_mapping && { path_mapping: JSON.stringify(path_mapping) }),
         ...(auth && {
           ...sealedAuth(input.tenantId, input.id, auth, input.keys),
@@ -168,13 +184,29 @@ export async function openSettings(tx: Tx, id: string, keys: TenantKeys): Promis
 export async function noteProbe(
   tx: Tx,
   id: string,
-  probe: { latencyMs: number; server: string | null },
+  probe: { latencyMs: number; server: string | null; containerId: string | null },
 ): Promise<void> {
   await tx
     .updateTable('backends')
-    .set({ latency_ms: Math.round(probe.latencyMs), server: probe.server })
+    .set({
+      latency_ms: Math.round(probe.latencyMs),
+      server: probe.server,
+      container_id: sql`coalesce(container_id, ${probe.containerId})`,
+    })
     .where('id', '=', id)
     .execute();
+}
+
+/** Lets the container that the vault shows next be the backend's, though it may be another one than before. */
+export async function forgetContainer(tx: Tx, id: string): Promise<Backend> {
+  const row = await tx
+    .updateTable('backends')
+    .set({ container_id: null })
+    .where('id', '=', id)
+    .returning(shown)
+    .executeTakeFirst();
+  if (!row) throw unknownBackend(id);
+  return row as Backend;
 }
 
 /** Keeps backends' rows, in one order, until the transaction ends. */

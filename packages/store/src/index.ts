@@ -1,6 +1,7 @@
 export * from './audit.ts';
 export * from './backends.ts';
 export * from './close-cycle.ts';
+export * from './credential-keys.ts';
 export * from './cycles.ts';
 export { asStoreError, defaultTenantId, openStore, type Store, type StoreOptions, type Tx } from './database.ts';
 export { createKeyring, type Keyring, type TenantKeys, valueBinding } from './encryption/keyring.ts';

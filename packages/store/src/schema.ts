@@ -124,7 +124,8 @@ export interface Database {
 }
 
 /** `[remote path, local path]`; the local path is null until the validate stage has mapped it. */
-export type ShardRef = [remote: string, local: string | null];
+/** `facts` is a JSON text of what only the listing showed, which is not the store's business. */
+export type ShardRef = [remote: string, local: string | null, facts: string | null];
 
 interface BackendsTable {
   id: string;
@@ -157,6 +158,10 @@ interface BackendsTable {
   last_full_opened_at: NullableTimestamp;
   latency_ms: number | null;
   server: string | null;
+  container_id: string | null;
+  max_versions: Generated<number>;
+  version_history: Generated<boolean>;
+  credential_paths: Generated<string[]>;
   created_at: Timestamp;
   updated_at: Timestamp;
 }

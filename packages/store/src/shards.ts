@@ -11,7 +11,7 @@ export type Shard = Selectable<Database['shards']>;
 /** What is told of one secret that needs a person's eye. */
 export interface Issue {
   remotePath: string;
-  outcome: Outcome | 'unconfirmed' | 'empty';
+  outcome: Outcome | 'unconfirmed' | 'empty' | 'credentials' | 'history';
   code: string;
   class: string | null;
   message: string;
@@ -43,13 +43,12 @@ export async function addShard(
   tx: Tx,
   cycle: Pick<Cycle, 'id' | 'tenant_id'>,
   number: number,
-  remotePaths: readonly string[],
+  refs: readonly ShardRef[],
   now: Date,
 ): Promise<void> {
-  const refs = encodeRefs(remotePaths.map((path): ShardRef => [path, null]));
   await tx
     .insertInto('shards')
-    .values({ cycle_id: cycle.id, tenant_id: cycle.tenant_id, number, refs, dispatched_at: now })
+    .values({ cycle_id: cycle.id, tenant_id: cycle.tenant_id, number, refs: encodeRefs(refs), dispatched_at: now })
     .execute();
 }
 
@@ -62,8 +61,9 @@ const encodePath = (path: string) =>
 const decodePath = (text: string) =>
   text.startsWith(encodedMark) ? Buffer.from(text.slice(1), 'base64').toString('utf16le') : text;
 const encodeRefs = (refs: readonly ShardRef[]) =>
-  JSON.stringify(refs.map(([remote, local]) => [encodePath(remote), local]));
-const decodeRefs = (refs: readonly ShardRef[]) => refs.map(([remote, local]): ShardRef => [decodePath(remote), local]);
+  JSON.stringify(refs.map(([remote, local, facts]) => [encodePath(remote), local, facts]));
+const decodeRefs = (refs: readonly ShardRef[]) =>
+  refs.map(([remote, local, facts = null]): ShardRef => [decodePath(remote), local, facts]);
 
 /** One shard's refs, or undefined where there is no such shard. */
 export async function readRefs(tx: Tx, cycleId: string, number: number): Promise<ShardRef[] | undefined> {

@@ -4,9 +4,6 @@ import type { Tx } from './database.ts';
 import { remoteHash } from './hash.ts';
 import { printable } from './printable.ts';
 
-/** How many versions of a value are kept, as Vault does by default. */
-const keptVersions = 10;
-
 /** One key as the sync stage wants it to be. Digests are bytes; `ciphertext` is null where the value stays. */
 export interface KeyWrite {
   id: string;
@@ -27,6 +24,18 @@ export interface KeyWrite {
   remoteDigest: Buffer;
   expiresAt: Date | null;
   ciphertext: Buffer | null;
+  /** Versions that the vault made before this one and that were not seen here; numbered below it. */
+  earlier: VersionWrite[];
+}
+
+/** One version of a value. */
+export interface VersionWrite {
+  version: number;
+  contentType: string;
+  metadata: Record<string, string>;
+  remoteVersion: string | null;
+  remoteCreatedAt: Date | null;
+  ciphertext: Buffer;
 }
 
 interface WriteContext {
@@ -34,11 +43,13 @@ interface WriteContext {
   backendId: string;
   digestKeyId: string;
   encryptionKeyId: string;
+  /** How many versions of a value are kept. */
+  maxVersions: number;
   now: Date;
 }
 
 /**
- * Writes a batch of keys and their new versions: three statements, however many keys. A key is written only if its
+ * Writes a batch of keys and their new versions: a handful of statements, however many keys. A key is written only if its
  * row_version is as it was read, and a new one only if nobody has its identity or local path by now. Returns the ids that
  * were written; the caller looks at the others again. Rows are taken in one order, so that two batches can't deadlock.
  */
@@ -84,7 +95,7 @@ function columnsOf(writes: readonly SortedWrite[]) {
 }
 
 /** One secret's odd metadata must not make the statement fail for all. */
-function metadataOf({ metadata }: KeyWrite): string {
+function metadataOf({ metadata }: { metadata: Record<string, string> }): string {
   const entries = Object.entries(metadata).map(([name, value]) => [printable(name), printable(value)]);
   return JSON.stringify(Object.fromEntries(entries));
 }
@@ -128,21 +139,26 @@ async function updateKeys(tx: Tx, context: WriteContext, writes: readonly Sorted
 
 async function insertVersions(tx: Tx, context: WriteContext, writes: readonly SortedWrite[]): Promise<void> {
   if (writes.length === 0) return;
-  const column = <T>(pick: (write: SortedWrite) => T) => writes.map(pick);
+  const versions = writes.flatMap(({ id, ciphertext, earlier, ...current }) => [
+    ...earlier.map((version) => ({ id, ...version })),
+    ...(ciphertext === null ? [] : [{ id, ...current, ciphertext }]),
+  ]);
+  const column = <T>(pick: (version: VersionWrite & { id: string }) => T) => versions.map(pick);
   await sql`
     INSERT INTO key_versions (key_id, version, tenant_id, ciphertext, encryption_key_id, content_type, metadata, source,
       remote_version, remote_created_at, created_at)
     SELECT v.key_id, v.version, ${context.tenantId}, v.ciphertext, ${context.encryptionKeyId}, v.content_type, v.metadata,
       'vault', v.remote_version, v.remote_created_at, ${context.now}
-    FROM unnest(${column((w) => w.id)}::uuid[], ${column((w) => w.version)}::integer[],
-      ${column((w) => w.ciphertext)}::bytea[], ${column((w) => w.contentType)}::text[],
-      ${column((w) => metadataOf(w))}::jsonb[], ${column((w) => w.remoteVersion)}::text[],
-      ${column((w) => w.remoteCreatedAt)}::timestamptz[])
+    FROM unnest(${column((v) => v.id)}::uuid[], ${column((v) => v.version)}::integer[],
+      ${column((v) => v.ciphertext)}::bytea[], ${column((v) => v.contentType)}::text[],
+      ${column((v) => metadataOf(v))}::jsonb[], ${column((v) => v.remoteVersion)}::text[],
+      ${column((v) => v.remoteCreatedAt)}::timestamptz[])
       AS v (key_id, version, ciphertext, content_type, metadata, remote_version, remote_created_at)`.execute(tx);
-  const grown = writes.filter((write) => write.version > keptVersions);
+  const { maxVersions } = context;
+  const grown = writes.filter((write) => write.version > maxVersions);
   if (grown.length === 0) return;
   await sql`DELETE FROM key_versions v
-    USING unnest(${grown.map((w) => w.id)}::uuid[], ${grown.map((w) => w.version - keptVersions)}::integer[])
+    USING unnest(${grown.map((w) => w.id)}::uuid[], ${grown.map((w) => w.version - maxVersions)}::integer[])
       AS old (key_id, newest)
     WHERE v.key_id = old.key_id AND v.version <= old.newest`.execute(tx);
 }

@@ -62,6 +62,9 @@ beforeAll(async () => {
     grace_period_seconds: 60,
     retain_archived_seconds: 60,
     conflict_policy: 'backend_wins' as const,
+    max_versions: 10,
+    version_history: false,
+    credential_paths: [],
     state: 'active' as const,
   };
   const created = await store.inTenant(defaultTenantId, (tx) =>

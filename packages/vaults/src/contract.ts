@@ -1,9 +1,27 @@
 import type { SecretValue } from '@keyferry/core';
 import type { z } from 'zod';
 
+/** What only a listing shows of a secret, where reading its value doesn't show it again. Never a value. */
+export interface ListedFacts {
+  /** Custom metadata, tags or labels. */
+  metadata: Record<string, string>;
+  /** ISO 8601, in UTC. */
+  expiresAt: string | null;
+}
+
+/** A secret to read. */
+export interface FetchRef {
+  path: string;
+  /** What the listing showed beside it. Null where there was none: a vault that needs them asks for them then. */
+  facts: ListedFacts | null;
+}
+
 /** One secret as a listing shows it. */
-export interface SecretRef {
-  /** The remote path, exactly as the vault names it, relative to the container. */
+export interface SecretRef extends FetchRef {
+  /**
+   * The remote path, relative to the container: the vault's own name, or, for vaults whose names have no slashes, that
+   * name with the separator of the settings replaced by one.
+   */
   path: string;
   /** The vault's name of the current version, or null where the listing doesn't show it. */
   version: string | null;
@@ -45,12 +63,47 @@ export type FetchOutcome = { path: string; reading: SecretReading } | { path: st
 export interface Probe {
   /** Whether the container (mount, project, vault) was seen to exist. Without it, absence proves nothing. */
   container: 'present' | 'unproven';
+  /**
+   * What the vault itself calls the container, such as an account's number or a mount's accessor: another one under the
+   * same settings is another container. Null where it isn't told.
+   */
+  containerId: string | null;
   /** Product and version where the vault tells them, for people. */
   server: string | null;
   latencyMs: number;
 }
 
 export type Presence = 'present' | 'absent' | 'deleted';
+
+/** One of the versions of a secret that a vault keeps. */
+export interface SecretVersion {
+  version: string;
+  createdAt: Date | null;
+  /** Only an available one can be read. */
+  state: 'available' | 'disabled' | 'deleted' | 'destroyed';
+  /** Whether this is what a read without a version answers. */
+  current: boolean;
+  /** The vault's own labels of it, such as AWSPREVIOUS. */
+  labels: string[];
+}
+
+export interface PutOptions {
+  /**
+   * The version that must be the current one, or null if the secret must not exist; otherwise `vault_conflict`, and
+   * nothing is written. Left out: whatever is there is replaced.
+   */
+  expectedVersion?: string | null;
+  /** A UUID of this one write: sent again with the same, it is not made twice where the vault can tell. */
+  idempotencyKey: string;
+  /** Custom metadata, tags or labels of a secret that is created; one that exists keeps its own. */
+  metadata?: Record<string, string>;
+}
+
+export interface Written {
+  version: string | null;
+  /** As a listing will show it, or null if that can't be told from here. */
+  revision: string | null;
+}
 
 /**
  * A live connection to one vault. Every method rejects with a `KeyferryError` that carries a failure class, or with
@@ -64,16 +117,39 @@ export interface VaultBackend {
    * whatever could not be listed makes it reject, so that it is never taken for empty.
    */
   list(scope: ListScope, signal: AbortSignal): AsyncIterable<SecretRef[]>;
-  /** One outcome for each path, in any order, as they arrive. Rejects only when aborted. */
-  fetch(paths: readonly string[], signal: AbortSignal): AsyncIterable<FetchOutcome>;
+  /** One outcome for each ref, in any order, as they arrive. Rejects only when aborted. */
+  fetch(refs: readonly FetchRef[], signal: AbortSignal): AsyncIterable<FetchOutcome>;
   /** A direct read that tells absence from everything else. Anything but a proof rejects. */
   confirm(path: string, signal: AbortSignal): Promise<Presence>;
+  /**
+   * Writes a value, creating the secret or giving it a new version; one that was removed recoverably is recovered. What
+   * can't be written there as it is (its name, size or form) rejects before anything is sent.
+   */
+  put(path: string, value: SecretValue, options: PutOptions, signal: AbortSignal): Promise<Written>;
+  /** Removes a secret, recoverably where the vault can. One that is gone already is no error. */
+  remove(path: string, signal: AbortSignal): Promise<void>;
+  /** Brings back what was removed recoverably. Rejects with `vault_not_found` if there is nothing to bring back. */
+  restore(path: string, signal: AbortSignal): Promise<void>;
+  /** The versions that the vault keeps, the newest first. */
+  versions(path: string, signal: AbortSignal): Promise<SecretVersion[]>;
+  /** One of them. */
+  readVersion(path: string, version: string, signal: AbortSignal): Promise<SecretReading>;
   /** Revokes what was logged in for, and closes sockets. */
   close(): Promise<void>;
 }
 
 /** Kinds of calls to a vault. Logins, probes and detection are counted apart from the work itself. */
-export const callOperations = ['login', 'probe', 'detect', 'list', 'metadata', 'read', 'confirm'] as const;
+export const callOperations = [
+  'login',
+  'probe',
+  'detect',
+  'list',
+  'metadata',
+  'read',
+  'confirm',
+  'history',
+  'write',
+] as const;
 export type CallOperation = (typeof callOperations)[number];
 
 /**
@@ -96,6 +172,32 @@ export interface ConnectContext {
   readAllowedFile(path: string): Promise<string>;
 }
 
+/** A published limit: so many calls in so many seconds, over all these operations together. */
+export interface Quota {
+  operations: readonly CallOperation[];
+  calls: number;
+  seconds: number;
+}
+
+/** What a kind of vault can do. Callers ask this, never for the kind. */
+export interface Capabilities {
+  /** Where it shows that a secret has changed: in a listing, by a cheap call for each secret, or by reading alone. */
+  revisions: 'listed' | 'probed' | 'read';
+  /** What a value is: any bytes, UTF-8 text, or a JSON object of fields. */
+  values: 'bytes' | 'text' | 'fields';
+  /** Earlier versions are kept and can be read. */
+  history: boolean;
+  write: boolean;
+  /** Whether the vault itself compares `expectedVersion`, or we look just before we write. */
+  compareAndSet: 'atomic' | 'checked';
+  /** What `remove` removes can be restored. */
+  restore: boolean;
+}
+
+/** The identities of the machine that settings may use, where the operator allows it. */
+export const ambientIdentities = ['aws', 'gcp', 'azure'] as const;
+export type AmbientIdentity = (typeof ambientIdentities)[number];
+
 export interface VaultDefinition<Config = unknown> {
   kind: string;
   /** For people. */
@@ -107,13 +209,20 @@ export interface VaultDefinition<Config = unknown> {
   configSchema: z.ZodType<Config>;
   /** Members of the settings that decide where credentials are sent. */
   destination: readonly string[];
-  capabilities: {
-    /** The listing shows versions, or a cheap probe does: unchanged secrets are not read. */
-    versions: boolean;
-    write: boolean;
-  };
+  capabilities: Capabilities;
+  /** The vendor's published limits. Operations that none names are not limited. */
+  quotas: readonly Quota[];
+  /** The least that an identity must be allowed, as the vendor writes policies, for `keyferry backend policy`. */
+  policies: { read_only: string; read_and_write: string };
   /** The operator's files that these settings name, so that what isn't allowed is refused when they are given. */
   files?(config: Config): readonly string[];
+  /** The machine's own identities that these settings use, so that what isn't allowed is refused when they are given. */
+  ambient?(config: Config): readonly AmbientIdentity[];
+  /**
+   * Members of `auth` that a document of credentials gives for a method: the text of what `credentials_path` names.
+   * Throws `config_invalid`, never with a part of the text.
+   */
+  credentials(method: string, text: string): Record<string, unknown>;
   /**
    * Turns one-time credentials into lasting ones, before the settings are stored: what can be used once would serve
    * one process, until it ends. Resolves to the members of `auth` to store in place of the given ones, where null

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { gather } from '../src/gather.ts';
+import { gather } from '../src/common/gather.ts';
 
 /** Tasks that end when told to. */
 function tasks(count: number) {

@@ -1,6 +1,7 @@
 import type { VaultEmulator } from '@keyferry/emulators';
 import { expect, test } from 'vitest';
-import { failureOf, fetchAll, patient, readOne, readOnly, startBench, TestClock } from './harness.ts';
+import { readOnly, startBench } from './harness.ts';
+import { failureOf, fetchAll, patient, readOne, TestClock } from './support.ts';
 
 async function benchWithRole(role = {}, options = {}) {
   const bench = await startBench(options);
@@ -53,6 +54,15 @@ test('a token is renewed at 90% of its lease, for as long as the vault lets it',
   clock.advance(200);
   await readOne(backend, 'a');
   expect(vault.requests.counts.login).toBe(2);
+});
+
+test('a lease that is longer than a timer can wait is renewed before its time', async () => {
+  const days = 24 * 3600;
+  const { vault, clock, connect } = await benchWithRole({ tokenTtlSeconds: 32 * days });
+  await readOne(await connect(), 'a');
+  clock.advance(25 * days);
+  await expect.poll(() => clock.waiting).toBe(1);
+  expect(asked(vault, 'auth/token/renew-self')).toHaveLength(1);
 });
 
 test('a token that cannot be renewed is replaced when its lease is over', async () => {

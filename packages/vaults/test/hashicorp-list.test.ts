@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { failureOf, listAll, patient, readOne, readOnly, scope, startBench } from './harness.ts';
+import { readOnly, startBench } from './harness.ts';
+import { failureOf, listAll, patient, readOne, scope } from './support.ts';
 
 async function benchWithMount(options = {}) {
   const bench = await startBench(options);
@@ -209,7 +210,9 @@ test('a secret that vanishes between listing and metadata is left to the reading
   const { vault, kv, connect } = await benchWithMount();
   kv.put('a', { value: 'x' });
   vault.faults.inject({ effect: { kind: 'status', status: 404, body: { errors: [] } }, path: 'secret/metadata/a' });
-  expect(await listAll(await connect())).toEqual([{ path: 'a', version: null, revision: null, deleted: false }]);
+  expect(await listAll(await connect())).toEqual([
+    { path: 'a', facts: null, version: null, revision: null, deleted: false },
+  ]);
 });
 
 test('names that no URL can carry are shown, and never asked for as another path', async () => {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { failureOf, listAll, patient, readOne, startBench } from './harness.ts';
+import { startBench } from './harness.ts';
+import { failureOf, listAll, patient, readOne } from './support.ts';
 
 async function openbao(options = {}) {
   const bench = await startBench({ flavour: 'openbao', ...options });

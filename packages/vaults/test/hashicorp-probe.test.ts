@@ -1,13 +1,42 @@
 import { expect, test } from 'vitest';
-import { failureOf, fetchAll, listAll, patient, startBench } from './harness.ts';
+import { startBench } from './harness.ts';
+import { failureOf, fetchAll, listAll, patient } from './support.ts';
 
 test('a probe proves the mount and names the server', async () => {
   const { vault, connect, calls } = await startBench();
   vault.mounts.enable('secret', { type: 'kv', version: 2 });
   const backend = await connect();
-  expect(await backend.probe(patient)).toEqual({ container: 'present', server: '1.20.4', latencyMs: 0 });
+  expect(await backend.probe(patient)).toEqual({
+    container: 'present',
+    containerId: expect.stringMatching(/^[\w-]{36}$/),
+    server: '1.20.4',
+    latencyMs: 0,
+  });
   await listAll(backend);
   expect(calls).toEqual({ login: 1, probe: 2, detect: 1, list: 1 });
+});
+
+test('a mount that is made anew is another container, one with other secrets the same', async () => {
+  const { vault, connect } = await startBench();
+  const kv = vault.mounts.enable('secret', { type: 'kv', version: 2 });
+  const backend = await connect();
+  const { containerId } = await backend.probe(patient);
+  kv.put('a', { value: 'x' });
+  expect((await backend.probe(patient)).containerId).toBe(containerId);
+  vault.mounts.disable('secret');
+  vault.mounts.enable('secret', { type: 'kv', version: 2 });
+  expect((await backend.probe(patient)).containerId).not.toBe(containerId);
+});
+
+test.for<[string, object, string | null]>([
+  ['its accessor where it has no uuid', { accessor: 'kv_1a2b' }, 'kv_1a2b'],
+  ['nothing where it tells none', {}, null],
+  ['nothing where what it tells is no name', { uuid: '<html>', accessor: 7 }, null],
+])('a mount is named by %s', async ([, told, containerId]) => {
+  const { vault, connect } = await startBench();
+  const data = { path: 'secret/', type: 'kv', options: { version: '2' }, ...told };
+  vault.faults.inject({ effect: { kind: 'status', status: 200, body: { data } }, path: 'sys/internal/ui/mounts/*' });
+  expect(await (await connect()).probe(patient)).toMatchObject({ container: 'present', containerId });
 });
 
 test('a sealed vault says so, whatever is asked', async () => {
@@ -62,7 +91,7 @@ test('a mount that a policy hides is unproven, not missing', async () => {
   vault.mounts.enable('secret', { type: 'kv', version: 2 });
   const token = vault.tokens.create({ policies: [] });
   const backend = await connect({ auth: { method: 'token', token } });
-  expect(await backend.probe(patient)).toMatchObject({ container: 'unproven' });
+  expect(await backend.probe(patient)).toMatchObject({ container: 'unproven', containerId: null });
 });
 
 test('where the vault tells no version, the behaviour of the mount does', async () => {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { failureOf, fetchAll, listAll, patient, readOne, startBench } from './harness.ts';
+import { startBench } from './harness.ts';
+import { failureOf, fetchAll, listAll, patient, readOne } from './support.ts';
 
 const unproven = { code: 'container_unproven', failureClass: 'invalid' };
 const mismatch = { code: 'container_mismatch', failureClass: 'invalid' };

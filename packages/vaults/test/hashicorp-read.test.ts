@@ -1,5 +1,6 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { failureOf, fetchAll, listAll, patient, readOne, readOnly, startBench } from './harness.ts';
+import { readOnly, startBench } from './harness.ts';
+import { failureOf, fetchAll, listAll, patient, readOne, unlisted } from './support.ts';
 
 async function benchWithMount(options = {}) {
   const bench = await startBench(options);
@@ -170,7 +171,7 @@ test('stopping early aborts what is under way', async () => {
   const { vault, kv, connect } = await benchWithMount();
   for (const path of ['quick', 'slow']) kv.put(path, { value: 'x' });
   vault.faults.inject({ effect: { kind: 'hang' }, path: 'secret/data/slow' });
-  for await (const outcome of (await connect()).fetch(['quick', 'slow'], patient)) {
+  for await (const outcome of (await connect()).fetch(['quick', 'slow'].map(unlisted), patient)) {
     expect(outcome.path).toBe('quick');
     break;
   }
@@ -181,7 +182,10 @@ test('an abort rejects the fetch with its reason', async () => {
   kv.put('slow', { value: 'x' });
   vault.faults.inject({ effect: { kind: 'hang' }, path: 'secret/data/slow' });
   const controller = new AbortController();
-  const next = (await connect()).fetch(['slow'], controller.signal)[Symbol.asyncIterator]().next();
+  const next = (await connect())
+    .fetch([unlisted('slow')], controller.signal)
+    [Symbol.asyncIterator]()
+    .next();
   const reason = new Error('enough');
   controller.abort(reason);
   await expect(next).rejects.toBe(reason);
@@ -247,8 +251,8 @@ test('a mount of version 1 is read without versions', async () => {
     const backend = await connect(settings);
     expect(await backend.probe(patient)).toMatchObject({ container: 'present' });
     expect(await listAll(backend)).toEqual([
-      { path: 'a/b', version: null, revision: null, deleted: false },
-      { path: 'c', version: null, revision: null, deleted: false },
+      { path: 'a/b', facts: null, version: null, revision: null, deleted: false },
+      { path: 'c', facts: null, version: null, revision: null, deleted: false },
     ]);
     const reading = await readOne(backend, 'a/b');
     expect(reading.value.reveal().toString()).toBe('{"a":"x","b":1.50}');

@@ -1,5 +1,6 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { readOne, startBench } from './harness.ts';
+import { startBench } from './harness.ts';
+import { readOne } from './support.ts';
 
 // Alone in its file: the variable is read once, when node-vault is first imported.
 test('node-vault’s own log, which holds secrets, stays silent', async () => {

@@ -2,13 +2,11 @@ import { readFileSync } from 'node:fs';
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { inspect } from 'node:util';
-import { classOf } from '@keyferry/core';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { failureOf, patient, readOne, startBench } from './harness.ts';
+import { startBench } from './harness.ts';
+import { failureOf, patient, readOne } from './support.ts';
 
 const pem = (name: string) => readFileSync(new URL(`./fixtures/${name}.pem`, import.meta.url), 'utf8');
-
-const broken = (label: string) => `-----BEGIN ${label}-----\nnonsense\n-----END ${label}-----\n`;
 
 /** A server that answers as told and keeps the headers it saw. */
 async function listener(answer: (response: ServerResponse, path: string) => void) {
@@ -118,20 +116,6 @@ test('a client certificate is shown to a vault that asks for one', async () => {
   expect(await failureOf((await connect({ tls })).probe(patient))).toMatchObject({ failureClass: 'unavailable' });
   const shown = await connect({ tls, auth: { ...auth, client_cert: pem('client'), client_key: pem('client-key') } });
   expect(await shown.probe(patient)).toMatchObject({ container: 'present' });
-});
-
-test.for<[string, (good: Record<string, string>) => Record<string, string>]>([
-  ['tls.ca_cert', () => ({ ca_cert: broken('CERTIFICATE') })],
-  ['auth.client_cert', () => ({ client_cert: broken('CERTIFICATE') })],
-  ['auth.client_key', () => ({ client_key: broken('PRIVATE KEY') })],
-  ['auth.client_key', () => ({ client_key: pem('server-key') })],
-])('PEM in %s that can’t be used is said to be that field’s', async ([field, bad]) => {
-  const { connect } = await startBench();
-  const good = { ca_cert: pem('authority'), client_cert: pem('client'), client_key: pem('client-key') };
-  const { ca_cert, ...pair } = { ...good, ...bad(good) };
-  const failure = await failureOf(connect({ tls: { ca_cert }, auth: { method: 'token', token: 't', ...pair } }));
-  expect(classOf(failure)).toBe('invalid');
-  expect(failure).toMatchObject({ code: 'config_invalid', message: expect.stringContaining(field) });
 });
 
 test('a token that ends in a newline is sent without it', async () => {

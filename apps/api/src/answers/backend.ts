@@ -19,6 +19,8 @@ export function showBackend(backend: Backend): BackendAnswer {
     backup_deprecated_keys: backend.backup_deprecated_keys,
     grace_period: formatDuration(backend.grace_period_seconds),
     retain_archived: formatDuration(backend.retain_archived_seconds),
+    max_versions: backend.max_versions,
+    version_history: backend.version_history,
     next_sync: nextSync(backend),
     created_at: backend.created_at.toISOString(),
     updated_at: backend.updated_at.toISOString(),

@@ -1,5 +1,5 @@
 import { backendStatus, backendTest, cycleAnswer, cyclePage, cycleQuery } from '@keyferry/contracts';
-import { openConnection, requestSync } from '@keyferry/pipeline';
+import { openConnection, refuseOtherContainer, requestSync } from '@keyferry/pipeline';
 import { countKeys, getBackend, listCycles, listHolds } from '@keyferry/store';
 import { showStatus } from '../answers/backend-status.ts';
 import { showCycle } from '../answers/cycle.ts';
@@ -75,7 +75,9 @@ export function backendActionRoutes(app: Api, options: ApiOptions): void {
           'reference_refused',
           'reference_unresolved',
           ...vaultRefusals,
+          'container_changed',
           'container_mismatch',
+          'credentials_cycle',
         ),
       },
     },
@@ -83,7 +85,14 @@ export function backendActionRoutes(app: Api, options: ApiOptions): void {
       const backend = await store.inTenant(identity.tenantId, (tx) => getBackend(tx, params.id));
       await using connection = await openConnection(options, backend);
       const probe = await askVault(backend.name, (deadline) => connection.probe(deadline));
-      return { container: probe.container, server: probe.server, latency_ms: probe.latencyMs };
+      refuseOtherContainer(backend, probe);
+      return {
+        container: probe.container,
+        container_id: probe.containerId,
+        server: probe.server,
+        latency_ms: probe.latencyMs,
+        credentials_refused: connection.refusedCredentials?.message ?? null,
+      };
     },
   );
 

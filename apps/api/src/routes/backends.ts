@@ -6,12 +6,15 @@ import {
   backendRemoval,
   backendRemoved,
 } from '@keyferry/contracts';
+import { credentialKeys, credentialKeysIn } from '@keyferry/pipeline';
 import {
   audit,
   createBackend,
+  forgetContainer,
   getBackend,
   listBackends,
   openSettings,
+  refuseCredentialCycle,
   type TenantKeys,
   updateBackend,
 } from '@keyferry/store';
@@ -42,6 +45,7 @@ const badSettings = [
   'reference_invalid',
   'reference_refused',
   'reference_unresolved',
+  'credentials_cycle',
   'backend_exists',
   ...vaultRefusals,
 ] as const;
@@ -56,7 +60,8 @@ export function backendRoutes(app: Api, options: ApiOptions): void {
       const found = await getBackend(tx, idOrName);
       return { backend: found, stored: await openSettings(tx, found.id, keys) };
     });
-    const { auth } = await withLastingCredentials(options, backend, mergedConfig(stored, change));
+    const owner = { id: backend.id, keys: credentialKeys(options, tenantId) };
+    const { auth } = await withLastingCredentials(options, backend, mergedConfig(stored, change), owner);
     return { ...change, auth };
   }
 
@@ -85,8 +90,9 @@ export function backendRoutes(app: Api, options: ApiOptions): void {
       const { kind } = rest;
       const ownSettings = newSettings(rest);
       const keys = await keyring.ofTenant(tenantId);
-      const lasting = await withLastingCredentials(options, rest, config);
-      const settings = { ...ownSettings, ...checkedConfig(options, kind, lasting) };
+      const owner = { id: null, keys: credentialKeys(options, tenantId) };
+      const lasting = await withLastingCredentials(options, rest, config, owner);
+      const settings = { ...ownSettings, ...(await checkedConfig(options, kind, lasting, owner)) };
       const backend = await store.inTenant(tenantId, async (tx) => {
         const created = await createBackend(tx, { tenantId, settings, keys, now: now() });
         const details = { backend_id: created.id, kind };
@@ -124,7 +130,7 @@ export function backendRoutes(app: Api, options: ApiOptions): void {
     },
     async ({ identity, params, body }) => {
       const { tenantId, actor } = identity;
-      const { config: given, ...rest } = body;
+      const { config: given, accept_container, ...rest } = body;
       const keys = await keyring.ofTenant(tenantId);
       const config = given?.auth ? await lastingChange(tenantId, params.id, given, keys) : given;
       const changed = await store.inTenant(tenantId, async (tx) => {
@@ -133,13 +139,17 @@ export function backendRoutes(app: Api, options: ApiOptions): void {
           updateBackend(tx, { tenantId, id, settings, keys, now: now() });
         // This locks the row, so that of two changes at a time the second sees what the first has made.
         let backend = await change(changedSettings(rest));
+        if (accept_container) backend = await forgetContainer(tx, id);
         if (config) {
           const merged = mergedConfig(await openSettings(tx, id, keys), config);
           refuseRedirection(vaultOfKind(options.registry, kind).destination, before, config);
-          const checked = checkedConfig(options, kind, merged);
-          backend = await change('auth' in config ? checked : { config: checked.config });
+          const owner = { id, keys: credentialKeysIn(tx, keys) };
+          const { auth, ...checked } = await checkedConfig(options, kind, merged, owner);
+          await refuseCredentialCycle(tx, { id, tenantId }, checked.credential_paths);
+          backend = await change('auth' in config ? { ...checked, auth } : checked);
         }
-        const changed = [...Object.keys(rest), ...changedMembers(config)];
+        const accepted = accept_container ? ['accept_container'] : [];
+        const changed = [...Object.keys(rest), ...accepted, ...changedMembers(config)];
         const details = { backend_id: id, changed, ...(config && { before, after: backend.config }) };
         await audit(tx, tenantId, { actor, action: 'backend.updated', target: backend.name, details }, now());
         return backend;
@@ -156,7 +166,7 @@ export function backendRoutes(app: Api, options: ApiOptions): void {
         summary: 'Remove a backend',
         params: byIdOrName,
         querystring: backendRemoval,
-        response: responses({ 200: backendRemoved }, 'backend_not_found', 'backend_has_keys'),
+        response: responses({ 200: backendRemoved }, 'backend_not_found', 'backend_has_keys', 'credentials_in_use'),
       },
     },
     async ({ identity, params, query }) => {

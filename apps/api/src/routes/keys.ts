@@ -1,6 +1,6 @@
-import { keyAnswer, keyPage, keyQuery } from '@keyferry/contracts';
+import { keyDetails, keyPage, keyQuery } from '@keyferry/contracts';
 import { describePathProblem, KeyferryError, pathProblem } from '@keyferry/core';
-import { getBackend, getKey, listKeys } from '@keyferry/store';
+import { dependentsOf, getBackend, getKey, listKeys } from '@keyferry/store';
 import { z } from 'zod';
 import { backendNames } from '../answers/backend-names.ts';
 import { showKey } from '../answers/key.ts';
@@ -53,7 +53,7 @@ export function keyRoutes(app: Api, { store }: ApiOptions): void {
         tags,
         summary: 'Show a key’s record, without its value',
         params: byPath,
-        response: responses({ 200: keyAnswer }, 'key_not_found'),
+        response: responses({ 200: keyDetails }, 'key_not_found'),
       },
     },
     async ({ identity, params }) => {
@@ -61,9 +61,10 @@ export function keyRoutes(app: Api, { store }: ApiOptions): void {
       const problem = pathProblem(path);
       if (problem)
         throw new KeyferryError('request_invalid', `The path can’t be a key’s: ${describePathProblem(problem)}.`);
-      return await store.inTenant(identity.tenantId, async (tx) =>
-        showKey(await getKey(tx, path), await backendNames(tx)),
-      );
+      return await store.inTenant(identity.tenantId, async (tx) => {
+        const key = await getKey(tx, path);
+        return { ...showKey(key, await backendNames(tx)), credentials_of: await dependentsOf(tx, key.local_path) };
+      });
     },
   );
 }

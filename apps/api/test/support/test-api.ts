@@ -53,10 +53,10 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
   const queues = createQueues(redis, newQueuePrefix());
   const keyring = createKeyring(store, await loadMasterKey(store, { text: randomBytes(32).toString('base64') }));
   const registry = builtInVaults;
-  const references = { environment, allowedEnvironment, allowedFiles };
+  const references = { environment, allowedEnvironment, allowedFiles, allowedIdentities: [] };
   const connections = createConnectionPool({ registry, ...references });
-  const services = { store, queues, keyring, connections, registry, log, now: () => new Date() };
-  const app = await createApi({ ...services, redis, token, ...references });
+  const services = { store, queues, keyring, connections, log, now: () => new Date() };
+  const app = await createApi({ ...services, registry, redis, token, ...references });
 
   return {
     app,

@@ -41,6 +41,8 @@ export function backendFacts(output: Output, backend: BackendAnswer, status?: Ba
     ['backup', backend.backup_deprecated_keys ? 'yes' : 'no'],
     ['grace period', backend.grace_period],
     ['retain archived', backend.retain_archived],
+    ['max versions', backend.max_versions],
+    ['version history', backend.version_history ? 'yes' : 'no'],
     ['state', backend.state],
     ...(status ? statusFacts(status) : []),
   ]);

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { collect } from '../command.ts';
+import { collect, count } from '../command.ts';
 
 /** What `backend add` and `backend update` take. Absent means: the default, or as it is. */
 export interface BackendOptions {
@@ -12,7 +12,9 @@ export interface BackendOptions {
   caCert?: string;
   tlsServerName?: string;
   allowHttp?: boolean;
-  auth?: 'token' | 'approle' | 'kubernetes';
+  auth?: string;
+  set?: string[];
+  credentialsPath?: string;
   token?: string;
   roleId?: string;
   secretId?: string;
@@ -29,6 +31,8 @@ export interface BackendOptions {
   interval?: string;
   gracePeriod?: string;
   retainArchived?: string;
+  maxVersions?: number;
+  versionHistory?: boolean;
   autoDeprecate?: boolean;
   backup?: boolean;
   state?: string;
@@ -48,8 +52,22 @@ export function addBackendOptions(command: Command): Command {
     .option('--no-backup', 'keep none')
     .option('--grace-period <duration>', 'from deprecated to archived (default: 24h)')
     .option('--retain-archived <duration>', 'from archived to purged (default: 90d)')
+    .option('--max-versions <number>', 'how many versions of a value are kept (default: 10)', count)
+    .option('--version-history', 'carry versions from before the first cycle too: a call each')
+    .option('--no-version-history', 'carry what is current (default)')
     .addOption(new Option('--state <state>', 'a paused backend is not synced').choices(['active', 'paused']))
-    .optionsGroup('The vault (HashiCorp Vault or OpenBao):')
+    .optionsGroup('Any vault:')
+    .option(
+      '--set <member=text>',
+      'a member of the vault’s settings, such as region=eu-west-1 or auth.client_id=…; =@file for a file’s text, =- for a secret to be asked for, := for JSON; repeat for more',
+      collect,
+    )
+    .option(
+      '--credentials-path <path>',
+      'where the credentials are kept: a key of Keyferry’s, env.<VAR>, or a file on the workers’ machine',
+    )
+    .option('--auth <method>', 'how to log in; docs/backends has the methods of each vault')
+    .optionsGroup('HashiCorp Vault and OpenBao:')
     .option('--address <url>', 'such as https://vault.example.com:8200')
     .option('--mount <path>', 'mount of the key-value engine (default: secret)')
     .option('--namespace <path>', 'namespace of the mount')
@@ -57,8 +75,9 @@ export function addBackendOptions(command: Command): Command {
     .option('--ca-cert <file>', 'PEM file of the authority that signed its certificate')
     .option('--tls-server-name <name>', 'name in its certificate, if it is not that of the address')
     .option('--allow-http', 'let tokens and secrets travel unencrypted')
-    .optionsGroup('Credentials (a secret is its value, env.<VAR>, or - to be asked for it or read it from stdin):')
-    .addOption(new Option('--auth <method>', 'how to log in').choices(['token', 'approle', 'kubernetes']))
+    .optionsGroup(
+      'Credentials for them (a secret is its value, env.<VAR>, or - to be asked for it or read it from stdin):',
+    )
     .option('--token <secret>', 'for token')
     .option('--role-id <id>', 'for approle')
     .option('--secret-id <secret>', 'for approle')

@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import { KeyferryError } from '@keyferry/core';
 import type { Io } from '../output/output.ts';
 import { createInputReader, type InputReader, readSecret } from '../read-secret.ts';
 import type { BackendOptions } from './backend-options.ts';
+import { readText, setMembers } from './set-members.ts';
 
 type Members = Record<string, unknown>;
 
@@ -16,7 +16,8 @@ export async function backendSettings(io: Io, options: BackendOptions): Promise<
   const config = given.config ?? {};
   if (!isObject(config)) throw new KeyferryError('usage_invalid', 'config in the settings is not an object.');
   const auth = await authOf(io, input, options);
-  const ownConfig = { ...config, ...(await vaultOf(options)), ...(auth && { auth }) };
+  const named = { ...config, ...(await vaultOf(options)), ...(auth && { auth }) };
+  const ownConfig = await setMembers(io, input, named, options.set ?? []);
   return {
     ...given,
     ...present({
@@ -30,6 +31,8 @@ export async function backendSettings(io: Io, options: BackendOptions): Promise<
       backup_deprecated_keys: options.backup,
       grace_period: options.gracePeriod,
       retain_archived: options.retainArchived,
+      max_versions: options.maxVersions,
+      version_history: options.versionHistory,
       state: options.state,
     }),
     ...(Object.keys(ownConfig).length > 0 && { config: ownConfig }),
@@ -48,6 +51,7 @@ async function vaultOf(options: BackendOptions): Promise<Members> {
     // Anything but a number is refused by the API, in its words.
     kv_version: options.kvVersion && (Number(options.kvVersion) || options.kvVersion),
     allow_http: options.allowHttp,
+    credentials_path: options.credentialsPath,
     tls: Object.keys(tls).length > 0 ? tls : undefined,
   });
 }
@@ -100,17 +104,6 @@ async function readDocument(input: InputReader, file: string): Promise<Members> 
   }
   if (!isObject(document)) throw new KeyferryError('usage_invalid', `${name} is not a JSON object.`);
   return document;
-}
-
-async function readText(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    throw new KeyferryError(
-      'usage_invalid',
-      `The file ${file} can't be read (${(error as NodeJS.ErrnoException).code}).`,
-    );
-  }
 }
 
 const isObject = (value: unknown): value is Members =>

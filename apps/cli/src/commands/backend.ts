@@ -19,7 +19,8 @@ export function backendCommands(program: Command, host: Host): void {
     usage: 'add <name>',
     summary: 'register a vault; its first cycle is due at once',
     example: 'backend add team --address https://vault.example.com:8200 --token env.VAULT_TOKEN',
-    options: (command) => addBackendOptions(command).option('--kind <kind>', 'kind of vault (default: hashicorp)'),
+    options: (command) =>
+      addBackendOptions(command).option('--kind <kind>', 'hashicorp, aws, gcp or azure (default: hashicorp)'),
     async run({ options, args: [name = ''], output, api }) {
       const settings = { kind: 'hashicorp', ...(await backendSettings(output.io, options)), name };
       const added = await api().post<BackendAnswer>(backends, settings);
@@ -54,14 +55,18 @@ export function backendCommands(program: Command, host: Host): void {
     },
   });
 
-  addCommand<BackendOptions & { rename?: string }>(group, host, {
+  addCommand<BackendOptions & { rename?: string; acceptContainer?: boolean }>(group, host, {
     usage: 'update <backend>',
     summary: 'change what is named, and leave the rest; a cycle is due at once',
     example: 'backend update team --interval 15m --exclude-path "bifrost/tmp/*"',
-    options: (command) => addBackendOptions(command).option('--rename <name>', 'another name'),
+    options: (command) =>
+      addBackendOptions(command)
+        .option('--rename <name>', 'another name')
+        .option('--accept-container', 'take what the vault shows next for its own, though it is another than before'),
     async run({ options, args: [name = ''], output, api }) {
       const change = await backendSettings(output.io, options);
       if (options.rename !== undefined) change.name = options.rename;
+      if (options.acceptContainer) change.accept_container = true;
       if (Object.keys(change).length === 0) throw new KeyferryError('usage_invalid', 'Nothing to change was named.');
       const changed = await api().patch<BackendAnswer>(route`/federation/backends/${name}`, change);
       output.answer(changed, () => backendFacts(output, changed));
@@ -70,15 +75,33 @@ export function backendCommands(program: Command, host: Host): void {
 
   addCommand(group, host, {
     usage: 'test <backend>',
-    summary: 'ask the vault now whether it answers, lets us in, and has the mount',
+    summary: 'ask the vault now whether it answers, lets us in, and has the mount, project or account',
     example: 'backend test team',
     async run({ args: [name = ''], output, api }) {
       const test = await api().post<BackendTest>(route`/federation/backends/${name}/test`);
       output.answer(test, () => {
         const server = `The vault${test.server ? ` (${printable(test.server)})` : ''}`;
-        const mount = test.container === 'present' ? 'the mount is there' : 'whether the mount is there can’t be told';
-        return `${server} answered in ${Math.round(test.latency_ms)} ms; ${mount}.`;
+        const called = test.container_id === null ? '' : ` (${printable(test.container_id)})`;
+        const mount =
+          test.container === 'present'
+            ? `its container${called} is there`
+            : 'whether its container is there can’t be told';
+        const refused = test.credentials_refused === null ? '' : ` ${printable(test.credentials_refused)}`;
+        return `${server} answered in ${Math.round(test.latency_ms)} ms; ${mount}.${refused}`;
       });
+    },
+  });
+
+  addCommand<{ write?: boolean }>(group, host, {
+    usage: 'policy <kind>',
+    summary: 'print the least that a vault has to allow the backend’s identity',
+    example: 'backend policy aws',
+    options: (command) => command.option('--write', 'for backends that write as well'),
+    async run({ options, args: [kind = ''], output }) {
+      const { builtInVaults, vaultOfKind } = await import('@keyferry/vaults');
+      const { policies } = vaultOfKind(builtInVaults, kind);
+      const policy = options.write ? policies.read_and_write : policies.read_only;
+      output.answer({ kind, access: options.write ? 'read_and_write' : 'read_only', policy }, () => policy.trimEnd());
     },
   });
 

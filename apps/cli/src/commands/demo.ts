@@ -1,4 +1,5 @@
 import { KeyferryError } from '@keyferry/core';
+import type { Controls } from '@keyferry/emulators';
 import type { Command } from 'commander';
 import { addCommand, addGroup, type Host } from '../command.ts';
 import { type DemoVault, homeOf, readHomeFile } from '../home.ts';
@@ -61,12 +62,12 @@ type Work<T> = (vault: Awaited<ReturnType<typeof controlOf>>, mount: string) => 
 
 async function controlOf(address: DemoVault) {
   const { controlOver } = await import('@keyferry/emulators');
-  return controlOver(address.url, address.root_token);
+  return controlOver<Controls>({ url: address.url, controlToken: address.control_token });
 }
 
 async function control<T>(env: NodeJS.ProcessEnv, work: Work<T>): Promise<T> {
   const home = homeOf(env);
-  const address = readHomeFile<DemoVault>(home.demoVault);
+  const address = readHomeFile<DemoVault>(home.demoVault('hashicorp').address);
   if (!address) throw new KeyferryError('api_unavailable', `No demo vault has run in ${home.folder}.`);
   const { demoMount } = await import('@keyferry/emulators');
   const vault = await controlOf(address);

@@ -1,4 +1,4 @@
-import type { KeyAnswer } from '@keyferry/contracts';
+import type { KeyAnswer, KeyDetails } from '@keyferry/contracts';
 import { keyStates } from '@keyferry/core';
 import { type Command, Option } from 'commander';
 import { readPages } from '../api/pages.ts';
@@ -40,8 +40,8 @@ export function keysCommands(program: Command, host: Host): void {
     summary: 'show a key’s record, by its local path or id',
     example: 'keys show bifrost/openai/production',
     async run({ args: [path = ''], output, api }) {
-      const key = await api().get<KeyAnswer>(route`/keys/${path}`);
-      const { metadata, ...rest } = key;
+      const key = await api().get<KeyDetails>(route`/keys/${path}`);
+      const { metadata, credentials_of, ...rest } = key;
       const tags = Object.entries(metadata).map(([name, value]) => `${name}=${value}`);
       output.answer(key, () =>
         facts(output, [
@@ -50,6 +50,7 @@ export function keysCommands(program: Command, host: Host): void {
             typeof value === 'boolean' ? (value ? 'yes' : 'no') : value,
           ]),
           ['metadata', tags.join(', ')],
+          ['credentials of', credentials_of.join(', ')],
         ]),
       );
     },

@@ -24,6 +24,7 @@ export function upCommand(program: Command, host: Host): void {
     options: (command) =>
       command
         .option('--once', 'end after one cycle')
+        .option('--all-vaults', 'four demo vaults, one of each kind, and a backend for each')
         .option('--mount <path>', 'mount to carry from, of the vault that VAULT_ADDR names (default: secret)')
         .option('--allow-http', 'let tokens and secrets travel unencrypted to it'),
     async run({ options, output, env }) {

@@ -1,32 +1,49 @@
 import type { BackendAnswer, CycleAnswer } from '@keyferry/contracts';
+import type { ApiClient } from '../api/client.ts';
 import { route } from '../api/route.ts';
 import { followCycle } from '../cycles/follow-cycle.ts';
 import { showProgress } from '../cycles/progress.ts';
 import type { Output } from '../output/output.ts';
-
+import { demoNames } from './demo-vaults.ts';
 import type { House } from './house.ts';
 import { pauseBackend, registerBackend, testBackend } from './register-backend.ts';
 import type { GivenVault } from './settings.ts';
-import { demoBackend, givenBackend, givenName } from './wanted-backend.ts';
+import { givenBackend, givenName, type WantedBackend } from './wanted-backend.ts';
 
-/** Registers the backend of this run where it isn't yet, and runs a cycle of it to its end. */
-export async function runFirstCycle(
-  { api, demoVaultUrl, ownDatabase }: House,
+export interface FirstCycle {
+  backend: BackendAnswer;
+  cycle: CycleAnswer;
+}
+
+/** Registers the backends of this run where they aren't yet, and runs a cycle of each to its end. */
+export async function runFirstCycles(
+  { api, demoBackends, ownDatabase }: House,
   vault: GivenVault | undefined,
   output: Output,
   signal: AbortSignal,
-): Promise<{ backend: BackendAnswer; cycle: CycleAnswer }> {
-  const demo = demoBackend(demoVaultUrl ?? '');
-  const given = vault && givenBackend(vault);
-  const registered = await registerBackend(api, given ?? demo);
+): Promise<FirstCycle[]> {
+  const wanted = vault ? [givenBackend(vault)] : demoBackends;
+  const absent = [givenName, ...demoNames].filter((name) => !wanted.some((backend) => backend.name === name));
+  const cycles: FirstCycle[] = [];
+  for (const backend of wanted) cycles.push(await runFirstCycle(api, backend, output, signal));
+  for (const name of ownDatabase ? absent : [])
+    if (await pauseBackend(api, name))
+      output.note(`The backend "${name}" is paused: its vault is not part of this run.`);
+  return cycles;
+}
+
+async function runFirstCycle(
+  api: ApiClient,
+  wanted: WantedBackend,
+  output: Output,
+  signal: AbortSignal,
+): Promise<FirstCycle> {
+  const registered = await registerBackend(api, wanted);
   const { backend } = registered;
   const sync = () => api.post<CycleAnswer>(route`/federation/backends/${backend.id}/sync`);
   // At once, before a scheduler's own cycle can be over: its report is the one to show.
   const opened = await sync();
-  if (given) await testBackend(api, registered);
-  const absent = given ? demo.name : givenName;
-  if (ownDatabase && (await pauseBackend(api, absent)))
-    output.note(`The backend "${absent}" is paused: its vault is not part of this run.`);
+  if (wanted.name === givenName) await testBackend(api, registered);
 
   output.note(`First cycle of "${backend.name}" ...`);
   const progress = showProgress(output);

@@ -6,16 +6,17 @@ import type { Home, Running } from '../home.ts';
 import { plural } from '../output/format.ts';
 import { withStore } from '../services/database.ts';
 import { masterKeySource } from '../services/master-key-source.ts';
+import { demoBackend, demoVariablePattern, demoVariables } from './demo-vaults.ts';
 import { lockFolder } from './lock.ts';
 import { startProcesses } from './processes.ts';
 import { prepareDatabase, type Servers, startServers } from './servers.ts';
 import type { UpSettings } from './settings.ts';
-import { demoTokenVariable, vaultTokenVariable } from './wanted-backend.ts';
+import { vaultTokenVariable, type WantedBackend } from './wanted-backend.ts';
 
 export interface House {
   api: ApiClient;
-  /** Where the demo vault listens, if this run has it. */
-  demoVaultUrl: string | undefined;
+  /** Backends for the demo's vaults, if this run has them. */
+  demoBackends: WantedBackend[];
   /** Whether the database is this folder's own, so that nobody else's backends are in it. */
   ownDatabase: boolean;
   /** Rejects when a process ends by itself. */
@@ -60,14 +61,14 @@ export async function openHouse(opening: Opening, cleanup: AsyncDisposableStack)
   signal.throwIfAborted();
   return {
     api: createApiClient(apiUrl, readToken(home)),
-    demoVaultUrl: servers.demoVault?.url,
+    demoBackends: servers.demoVaults.map(({ kind, vault }) => demoBackend(kind, vault)),
     ownDatabase: settings.database === undefined,
     died,
   };
 }
 
-function childEnvironment({ env, home }: Opening, { database, redisUrl, demoVault }: Servers): NodeJS.ProcessEnv {
-  const tokenVariable = demoVault ? demoTokenVariable : vaultTokenVariable;
+function childEnvironment({ env, home }: Opening, { database, redisUrl, demoVaults }: Servers): NodeJS.ProcessEnv {
+  const variables = demoVaults.length > 0 ? demoVariablePattern : vaultTokenVariable;
   const masterKey = masterKeySource(env, home);
   return {
     ...env,
@@ -78,7 +79,7 @@ function childEnvironment({ env, home }: Opening, { database, redisUrl, demoVaul
     // Its own token, in the place where other commands look for it.
     KEYFERRY_API_TOKEN: '',
     KEYFERRY_API_TOKEN_FILE: home.apiToken,
-    KEYFERRY_ALLOWED_ENV: [env.KEYFERRY_ALLOWED_ENV, tokenVariable].filter(Boolean).join(','),
-    ...(demoVault && { [demoTokenVariable]: demoVault.rootToken }),
+    KEYFERRY_ALLOWED_ENV: [env.KEYFERRY_ALLOWED_ENV, variables].filter(Boolean).join(','),
+    ...Object.assign({}, ...demoVaults.map(({ kind, vault }) => demoVariables(kind, vault))),
   };
 }

@@ -39,7 +39,7 @@ async function createBackend(api: ApiClient, wanted: WantedBackend): Promise<Reg
   const members = Object.entries(wanted.config).filter(([, value]) => value !== null);
   const backend = await api.post<BackendAnswer>('/federation/backends', {
     name: wanted.name,
-    kind: 'hashicorp',
+    kind: wanted.kind,
     config: { ...Object.fromEntries(members), auth },
     ...settings,
     ...(wanted.syncPaths && { sync_paths: wanted.syncPaths }),

@@ -1,6 +1,6 @@
 import { KeyferryError } from '@keyferry/core';
 import { type PostgresServer, type RedisServer, startPostgres, startRedis } from '@keyferry/embedded';
-import type { SpawnedEmulator } from '@keyferry/emulators';
+import type { EmulatorKind, SpawnedEmulator } from '@keyferry/emulators';
 import type { Home } from '../home.ts';
 import { type DatabasePlace, migrateDatabase, withStore } from '../services/database.ts';
 import { probeRedis } from '../services/redis.ts';
@@ -11,11 +11,12 @@ export interface Servers {
   database: DatabasePlace;
   databaseOwner: DatabasePlace;
   redisUrl: string;
-  demoVault: SpawnedEmulator | null;
+  /** In the order they were asked for. */
+  demoVaults: { kind: EmulatorKind; vault: SpawnedEmulator }[];
 }
 
 /**
- * Starts Postgres, Redis and the demo vault where none is given, at the same time, and looks at those that are given. What
+ * Starts Postgres, Redis and the demo vaults where none is given, at the same time, and looks at those that are given. What
  * was started is left to `cleanup`, also if something fails.
  */
 export async function startServers(
@@ -24,23 +25,27 @@ export async function startServers(
   cleanup: AsyncDisposableStack,
   note: (line: string) => void,
 ): Promise<Servers> {
-  const [postgres, redis, vault] = await Promise.allSettled([
+  const [postgres, redis, ...vaults] = await Promise.allSettled([
     settings.database ? null : startPostgres({ dataDir: home.postgres, durable: true }),
     settings.redisUrl ? null : startRedis({ dir: home.redis, persistent: true }),
-    settings.vault ? null : startDemoVault(home),
+    ...settings.demoKinds.map((kind) => startDemoVault(home, kind)),
   ]);
-  for (const started of [postgres, redis, vault])
+  for (const started of [postgres, redis, ...vaults])
     if (started.status === 'fulfilled' && started.value) cleanup.defer(started.value.stop);
   const database = settings.database ?? { url: startedOf<PostgresServer>(postgres).url, variable: 'DATABASE_URL' };
   const redisUrl = settings.redisUrl ?? startedOf<RedisServer>(redis).url;
-  const demoVault = settings.vault ? null : startedOf<SpawnedEmulator>(vault);
+  const demoVaults = vaults.map((vault, index) => ({
+    kind: settings.demoKinds[index] as EmulatorKind,
+    vault: startedOf<SpawnedEmulator>(vault),
+  }));
 
   if (postgres.status === 'fulfilled' && postgres.value?.note) note(postgres.value.note);
   const { server } = await probeRedis(redisUrl);
   const place = (given: string | undefined) => (given ? 'given' : 'embedded');
-  const vaultText = demoVault ? `demo vault at ${demoVault.url}` : 'the vault of VAULT_ADDR';
+  const demos = demoVaults.map(({ kind, vault }) => `demo vault (${kind}) at ${vault.url}`);
+  const vaultText = demos.length > 0 ? demos.join(', ') : 'the vault of VAULT_ADDR';
   note(`Postgres (${place(settings.database?.url)}), ${server} (${place(settings.redisUrl)}), ${vaultText}`);
-  return { database, databaseOwner: settings.databaseOwner ?? database, redisUrl, demoVault };
+  return { database, databaseOwner: settings.databaseOwner ?? database, redisUrl, demoVaults };
 }
 
 function startedOf<T>(result: PromiseSettledResult<T | null>): T {

@@ -1,10 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { databaseProtocols, KeyferryError, redisProtocols } from '@keyferry/core';
+import type { EmulatorKind } from '@keyferry/emulators';
 import { addressOf } from '../services/address.ts';
 import { type DatabasePlace, ownersDatabase } from '../services/database.ts';
+import { demoKinds } from './demo-vaults.ts';
 
 export interface UpOptions {
   once?: boolean;
+  allVaults?: boolean;
   mount?: string;
   allowHttp?: boolean;
 }
@@ -28,6 +31,8 @@ export interface UpSettings {
   redisUrl: string | undefined;
   /** Undefined: the demo vault. */
   vault: GivenVault | undefined;
+  /** Kinds of the demo vaults, none where a vault is given. */
+  demoKinds: readonly EmulatorKind[];
   apiHost: string;
   apiPort: string | undefined;
 }
@@ -37,11 +42,15 @@ export function readUpSettings(env: NodeJS.ProcessEnv, options: UpOptions): UpSe
   if (env.DATABASE_URL) addressOf(env.DATABASE_URL, 'DATABASE_URL', databaseProtocols);
   if (env.REDIS_URL) addressOf(env.REDIS_URL, 'REDIS_URL', redisProtocols);
   const database = env.DATABASE_URL ? { url: env.DATABASE_URL, variable: 'DATABASE_URL' } : undefined;
+  const vault = readVault(env, options);
+  if (vault && options.allVaults)
+    throw invalid('--all-vaults is for the demo vaults: unset VAULT_ADDR and VAULT_TOKEN.');
   return {
     database,
     databaseOwner: database && (ownersDatabase(env) ?? undefined),
     redisUrl: env.REDIS_URL || undefined,
-    vault: readVault(env, options),
+    vault,
+    demoKinds: vault ? [] : options.allVaults ? demoKinds : ['hashicorp'],
     apiHost: env.KEYFERRY_API_HOST || '127.0.0.1',
     apiPort: env.KEYFERRY_API_PORT || undefined,
   };

@@ -4,13 +4,13 @@ import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { homeOf } from '../home.ts';
 import type { Output } from '../output/output.ts';
 import { endOnSignals } from '../signals.ts';
-import { runFirstCycle } from './first-cycle.ts';
+import { runFirstCycles } from './first-cycle.ts';
 import { openHouse } from './house.ts';
 import { showNextSteps, showReport } from './report.ts';
 import { readUpSettings, type UpOptions } from './settings.ts';
 
 /**
- * Runs everything in one place: servers, processes, a backend and its first cycle, whose report is the answer. With `once`
+ * Runs everything in one place: servers, processes, backends and a cycle of each, whose reports are the answer. With `once`
  * it ends then; else it stays and prints events until it is told to stop. Returns the exit code; rejects if it can't start.
  */
 export async function up(options: UpOptions, output: Output, env: NodeJS.ProcessEnv): Promise<ExitCode> {
@@ -24,14 +24,15 @@ export async function up(options: UpOptions, output: Output, env: NodeJS.Process
   await using cleanup = new AsyncDisposableStack();
   try {
     const house = await openHouse({ settings, home, env, note, signal }, cleanup);
-    const { backend, cycle } = await Promise.race([
-      runFirstCycle(house, settings.vault, output, signal),
+    const first = await Promise.race([
+      runFirstCycles(house, settings.vault, output, signal),
       house.died,
       aborted(signal),
     ]);
     const position = await newestPosition(house.api);
-    await showReport(house.api, output, { backend, cycle });
-    if (options.once) return cycle.state === 'completed' ? exitCodes.ok : exitCodes.failed;
+    for (const one of first) await showReport(house.api, output, one);
+    const completed = first.every(({ cycle }) => cycle.state === 'completed');
+    if (options.once) return completed ? exitCodes.ok : exitCodes.failed;
 
     showNextSteps(output, house.api, home, settings.vault === undefined);
     const show = (event: FederationEvent) => output.answer(event, () => eventLine(event));

@@ -1,29 +1,18 @@
 import type { GivenVault } from './settings.ts';
 
-/** Variables that credentials refer to. Only a reference is stored, so that a new token needs no change of the backend. */
+/** What the credentials refer to. Only a reference is stored, so that a new token needs no change of the backend. */
 export const vaultTokenVariable = 'VAULT_TOKEN';
-export const demoTokenVariable = 'KEYFERRY_DEMO_VAULT_TOKEN';
 
 /** The name of the backend for a vault that the environment names. */
 export const givenName = 'vault';
 
-/** Short, so that a newcomer sees changes come by themselves. */
-const demoInterval = '15s';
-
-/** Apart from what a vault of one's own usually has, so that its keys find their local paths free. */
-const demoPaths = ['demo/*'];
-
 /** A backend as this run wants it. `config` are the members that it insists on; null is for one that must not be there. */
 export interface WantedBackend {
   name: string;
+  kind: string;
   config: Record<string, unknown>;
   syncPaths: string[] | undefined;
-  onCreation: { sync_interval?: string; auth: Record<string, string> };
-}
-
-export function demoBackend(address: string): WantedBackend {
-  const auth = { method: 'token', token: `env.${demoTokenVariable}` };
-  return { name: 'demo', config: { address }, syncPaths: demoPaths, onCreation: { sync_interval: demoInterval, auth } };
+  onCreation: { auth: Record<string, string>; sync_interval?: string; path_mapping?: { from: string; to: string }[] };
 }
 
 export function givenBackend(vault: GivenVault): WantedBackend {
@@ -35,5 +24,5 @@ export function givenBackend(vault: GivenVault): WantedBackend {
     tls: vault.caCert ? { ca_cert: vault.caCert } : null,
   };
   const auth = { method: 'token', token: `env.${vaultTokenVariable}` };
-  return { name: givenName, config, syncPaths: vault.syncPaths, onCreation: { auth } };
+  return { name: givenName, kind: 'hashicorp', config, syncPaths: vault.syncPaths, onCreation: { auth } };
 }

@@ -1,11 +1,21 @@
-import type { SecretIdOptions } from './auth-handle.ts';
-import type { TokenPolicy } from './auth-roles.ts';
+import type { QuotaSettings } from '../http/quota.ts';
+import type { EmulatorServer } from '../http/server.ts';
+import { done, type Handlers, type ServerControls, serverHandlers } from '../process/control.ts';
+import type { AuthAt, SecretIdOptions } from './auth-handle.ts';
+import type {
+  AuthType,
+  AwsConfig,
+  AwsKey,
+  AwsRole,
+  CertRole,
+  GcpRole,
+  JwtConfig,
+  JwtRole,
+  TokenPolicy,
+} from './auth-roles.ts';
 import type { MountOptions, VaultEmulator } from './emulator.ts';
-import type { Fault, FaultHandle } from './faults.ts';
 import type { PutOptions, SecretData } from './kv-handle.ts';
 import type { PolicyRules } from './policies.ts';
-import type { QuotaSettings } from './quota.ts';
-import type { LoggedRequest } from './request-log.ts';
 import type { NodeMode } from './state.ts';
 import type { TokenSettings } from './tokens.ts';
 
@@ -15,10 +25,10 @@ interface At {
 }
 
 type SecretAt = At & { path: string };
-type RoleAt = { name: string; mount?: string; namespace?: string };
+type RoleAt = AuthAt & { name: string };
 
 /** What another process may ask of an emulator: arguments and result of each operation, all of them JSON. */
-export interface Controls {
+export interface Controls extends ServerControls {
   enable: { args: MountOptions & { path: string }; result: null };
   disable: { args: { path: string; namespace?: string }; result: null };
   /** Writes `count` secrets at `<prefix>/group-0042/key-0012345`, `groups` folders in all. */
@@ -34,42 +44,30 @@ export interface Controls {
   policy: { args: { name: string; rules: PolicyRules; namespace?: string }; result: null };
   token: { args: TokenSettings; result: { token: string } };
   revoke: { args: { token: string }; result: null };
-  enableAuth: { args: { type: 'approle' | 'kubernetes'; mount?: string; namespace?: string }; result: null };
+  enableAuth: { args: AuthAt & { type: AuthType }; result: null };
   appRole: { args: RoleAt & TokenPolicy & { roleId?: string; bindSecretId?: boolean }; result: { roleId: string } };
   secretId: { args: RoleAt & SecretIdOptions; result: { secretId: string } };
   kubernetesRole: { args: RoleAt & TokenPolicy & { jwts: string[] }; result: null };
+  jwtConfig: { args: AuthAt & JwtConfig; result: null };
+  jwtRole: { args: RoleAt & JwtRole; result: null };
+  certRole: { args: RoleAt & CertRole; result: null };
+  awsConfig: { args: AuthAt & AwsConfig; result: null };
+  awsRole: { args: RoleAt & AwsRole; result: null };
+  awsKey: { args: AuthAt & AwsKey & { accessKeyId: string }; result: null };
+  gcpRole: { args: RoleAt & GcpRole; result: null };
+  gcpKey: { args: AuthAt & { email: string | null; keyId: string; publicKey: string }; result: null };
   seal: { args: object; result: null };
   unseal: { args: object; result: null };
   mode: { args: { mode: NodeMode }; result: null };
-  latency: { args: { milliseconds: number }; result: null };
   quota: { args: { quota: QuotaSettings | null }; result: null };
-  fault: { args: Omit<Fault, 'when'>; result: { id: number } };
-  faultHits: { args: { id: number }; result: { hits: number } };
-  removeFault: { args: { id: number }; result: null };
-  clearFaults: { args: object; result: null };
-  /** The counters, and the newest requests, as many as wanted. */
-  requests: {
-    args: { newest?: number };
-    result: { total: number; counts: Record<string, number>; newest: LoggedRequest[] };
-  };
-  resetRequests: { args: object; result: null };
 }
 
-export type ControlOperation = keyof Controls;
-export type Control = <Op extends ControlOperation>(
-  operation: Op,
-  args: Controls[Op]['args'],
-) => Promise<Controls[Op]['result']>;
-
-type Handlers = { [Op in ControlOperation]: (args: Controls[Op]['args']) => Controls[Op]['result'] };
-
-/** The operations on one emulator. The returned function throws on an unknown operation or impossible arguments. */
-export function controlOf(emulator: VaultEmulator): (operation: string, args: unknown) => unknown {
-  const faults = new Map<number, FaultHandle>();
+/** The operations on one emulator, by name. */
+export function controlHandlers(emulator: VaultEmulator, server: EmulatorServer): Handlers<Controls> {
   const { auth } = emulator;
   const kv = (at: At) => emulator.kv(at.mount, at.namespace);
-  const done = (_nothing: unknown): null => null;
-  const handlers: Handlers = {
+  return {
+    ...serverHandlers(server),
     enable: ({ path, ...options }) => done(emulator.mounts.enable(path, options)),
     disable: ({ path, namespace }) => done(emulator.mounts.disable(path, namespace)),
     seed: ({ count, prefix = 'bifrost', groups = 100, ...at }) =>
@@ -113,34 +111,22 @@ export function controlOf(emulator: VaultEmulator): (operation: string, args: un
     }),
     kubernetesRole: ({ name, mount, namespace, ...settings }) =>
       done(auth.kubernetesRole(name, settings, place(mount, namespace))),
+    jwtConfig: ({ mount, namespace, ...config }) => done(auth.jwtConfig(config, place(mount, namespace))),
+    jwtRole: ({ name, mount, namespace, ...role }) => done(auth.jwtRole(name, role, place(mount, namespace))),
+    certRole: ({ name, mount, namespace, ...role }) => done(auth.certRole(name, role, place(mount, namespace))),
+    awsConfig: ({ mount, namespace, ...config }) => done(auth.awsConfig(config, place(mount, namespace))),
+    awsRole: ({ name, mount, namespace, ...role }) => done(auth.awsRole(name, role, place(mount, namespace))),
+    awsKey: ({ accessKeyId, mount, namespace, ...key }) => done(auth.awsKey(accessKeyId, key, place(mount, namespace))),
+    gcpRole: ({ name, mount, namespace, ...role }) => done(auth.gcpRole(name, role, place(mount, namespace))),
+    gcpKey: ({ email, keyId, publicKey, mount, namespace }) =>
+      done(auth.gcpKey(email, keyId, publicKey, place(mount, namespace))),
     seal: () => done(emulator.seal()),
     unseal: () => done(emulator.unseal()),
     mode: ({ mode }) => done(emulator.setMode(mode)),
-    latency: ({ milliseconds }) => done(emulator.setLatency(milliseconds)),
     quota: ({ quota }) => done(emulator.setQuota(quota)),
-    fault: (fault) => {
-      const id = faults.size + 1;
-      faults.set(id, emulator.faults.inject(fault));
-      return { id };
-    },
-    faultHits: ({ id }) => ({ hits: faults.get(id)?.hits ?? 0 }),
-    removeFault: ({ id }) => done(faults.get(id)?.remove()),
-    clearFaults: () => done(emulator.faults.clear()),
-    requests: ({ newest = 0 }) => ({
-      total: emulator.requests.total,
-      counts: emulator.requests.counts,
-      newest: newest === 0 ? [] : emulator.requests.all.slice(-newest),
-    }),
-    resetRequests: () => done(emulator.requests.reset()),
-  };
-  return (operation, args) => {
-    if (!Object.hasOwn(handlers, operation)) throw new Error(`unknown operation ${operation}`);
-    // Another process's JSON: it is trusted to be of the shape that `Controls` gives it.
-    const handler = handlers[operation as ControlOperation] as (args: unknown) => unknown;
-    return handler(args ?? {});
   };
 }
 
-function place(mount?: string, namespace?: string): { mount?: string; namespace?: string } {
+function place(mount?: string, namespace?: string): AuthAt {
   return { ...(mount === undefined ? {} : { mount }), ...(namespace === undefined ? {} : { namespace }) };
 }

@@ -1,25 +1,20 @@
+import type { Socket } from 'node:net';
+import type { Faults } from '../http/faults.ts';
+import { Quota, type QuotaSettings } from '../http/quota.ts';
+import type { RequestLog } from '../http/request-log.ts';
+import { type EmulatorServer, type ListenOptions, serve } from '../http/server.ts';
 import type { Flavour } from './answer.ts';
 import { AuthHandle } from './auth-handle.ts';
 import { Clock } from './clock.ts';
-import { Faults } from './faults.ts';
 import { KvHandle } from './kv-handle.ts';
 import type { KvV2Config } from './kv-v2-store.ts';
 import type { PolicyRules } from './policies.ts';
-import { Quota, type QuotaSettings } from './quota.ts';
-import { RequestLog } from './request-log.ts';
-import { listen, type ServerParts, shut, type TlsSettings } from './server.ts';
+import { vaultService } from './server.ts';
 import { type NodeMode, slashed, VaultState } from './state.ts';
 import type { TokenSettings } from './tokens.ts';
 
-export interface VaultEmulatorOptions {
-  /** 0, the default, takes a free one. */
-  port?: number;
-  /** 127.0.0.1 by default. */
-  host?: string;
+export interface VaultEmulatorOptions extends ListenOptions {
   flavour?: Flavour;
-  tls?: TlsSettings;
-  /** Milliseconds before each answer. */
-  latencyMs?: number;
   /** Milliseconds since the epoch; every lease, deletion time and quota goes by it. */
   now?: () => number;
   rootToken?: string;
@@ -50,6 +45,8 @@ export interface VaultEmulator {
     /** Returns the token. Without `ttlSeconds` it lives for 768 hours. */
     create(settings: TokenSettings): string;
     revoke(token: string): void;
+    /** Revokes every token that a login gave. */
+    revokeLogins(): void;
   };
   /** A namespace without mounts, unless it is there. */
   createNamespace(path: string): void;
@@ -61,6 +58,8 @@ export interface VaultEmulator {
   setLatency(milliseconds: number): void;
   /** Null lifts the limit. */
   setQuota(settings: QuotaSettings | null): void;
+  /** How many sockets clients that have asked something hold open. */
+  openSockets(): number;
   /** Stops answering and drops every connection, hanging ones too. */
   close(): Promise<void>;
 }
@@ -68,7 +67,7 @@ export interface VaultEmulator {
 /** What the process around an emulator needs beyond its tests: the state, to keep it, and a way in, to control it. */
 export interface EmulatorInternals {
   state: VaultState;
-  parts: ServerParts;
+  server: EmulatorServer;
 }
 
 const internals = new WeakMap<VaultEmulator, EmulatorInternals>();
@@ -84,27 +83,20 @@ export async function startVaultEmulator(options: VaultEmulatorOptions = {}): Pr
     path: 'auth/token/root',
     ...(options.rootToken === undefined ? {} : { id: options.rootToken }),
   });
-  const parts: ServerParts = {
-    state,
-    quota: new Quota(clock),
-    faults: new Faults(),
-    log: new RequestLog(),
-    latency: { milliseconds: options.latencyMs ?? 0 },
-    intercept: { current: null },
-    writes: { count: 0 },
-  };
-  const { server, url } = await listen(parts, options.host ?? '127.0.0.1', options.port ?? 0, options.tls);
+  const quota = new Quota(clock.now);
+  const sockets = new Set<Socket>();
+  const server = await serve(vaultService(state, quota, sockets), options);
   const kv = (mount: string, namespace = '') => {
     const found = state.namespace(namespace).mounts.get(slashed(mount));
     if (found === undefined) throw new Error(`no mount at ${mount}`);
     return new KvHandle(found.store);
   };
   const emulator: VaultEmulator = {
-    url,
+    url: server.url,
     rootToken: root.id,
     flavour,
-    faults: parts.faults,
-    requests: parts.log,
+    faults: server.faults,
+    requests: server.requests,
     auth: new AuthHandle(state),
     mounts: {
       enable: (path, { type: _type, version, namespace = '', ...config }) => {
@@ -122,6 +114,7 @@ export async function startVaultEmulator(options: VaultEmulatorOptions = {}): Pr
     tokens: {
       create: (settings) => state.tokens.create({ ...settings, namespace: slashed(settings.namespace ?? '') }).id,
       revoke: (token) => void state.tokens.revoke(token),
+      revokeLogins: () => state.tokens.revokeLogins(),
     },
     createNamespace: (path) => void state.namespace(path),
     kv,
@@ -135,12 +128,13 @@ export async function startVaultEmulator(options: VaultEmulatorOptions = {}): Pr
       state.mode = mode;
     },
     setLatency: (milliseconds) => {
-      parts.latency.milliseconds = milliseconds;
+      server.latency.milliseconds = milliseconds;
     },
-    setQuota: (settings) => parts.quota.set(settings),
-    close: () => shut(server),
+    setQuota: (settings) => quota.set(settings),
+    openSockets: () => sockets.size,
+    close: () => server.close(),
   };
-  internals.set(emulator, { state, parts });
+  internals.set(emulator, { state, server });
   return emulator;
 }
 

@@ -1,7 +1,11 @@
 import { type Answer, failure, noRoute, unsupportedOperation, unsupportedPath } from './answer.ts';
-import type { AppRole, KubernetesRole, TokenPolicy } from './auth-roles.ts';
+import type { AppRole, AuthMount, KubernetesRole, TokenPolicy } from './auth-roles.ts';
+import { awsLogin } from './login-aws.ts';
+import { certLogin } from './login-cert.ts';
+import { gcpLogin } from './login-gcp.ts';
+import { jwtLogin } from './login-jwt.ts';
 import type { VaultRequest } from './request.ts';
-import { type AuthMount, mountOf, type Namespace, type VaultState } from './state.ts';
+import { mountOf, type Namespace, type VaultState } from './state.ts';
 import { authJson, systemMaxTtl } from './tokens.ts';
 
 /** The auth mount a login is for, or null: then the request needs a token like any other. */
@@ -16,8 +20,7 @@ export function login(state: VaultState, namespace: Namespace, request: VaultReq
   if (path !== `auth/${found.name}login`) return unsupportedPath;
   if (request.operation !== 'update') return unsupportedOperation;
   const { mount, name } = found;
-  const entry =
-    mount.type === 'approle' ? findAppRole(state, mount.roles, request) : findKubernetesRole(mount.roles, request);
+  const entry = findRole(state, mount, request);
   if ('status' in entry) return entry;
   const { role } = entry;
   const ttl = role.tokenTtlSeconds || systemMaxTtl;
@@ -35,9 +38,28 @@ export function login(state: VaultState, namespace: Namespace, request: VaultReq
   return { status: 200, auth: authJson(token, state.tokens.ttlSeconds(token)) };
 }
 
-type Found = { role: TokenPolicy; metadata: Record<string, string> } | Answer;
+/** The role that lets the client in, or the refusal. */
+export type LoginOutcome = { role: TokenPolicy; metadata: Record<string, string> } | Answer;
 
-function findAppRole(state: VaultState, roles: Map<string, AppRole>, request: VaultRequest): Found {
+function findRole(state: VaultState, mount: AuthMount, request: VaultRequest): LoginOutcome {
+  const now = state.clock.now();
+  switch (mount.type) {
+    case 'approle':
+      return findAppRole(state, mount.roles, request);
+    case 'kubernetes':
+      return findKubernetesRole(mount.roles, request);
+    case 'jwt':
+      return jwtLogin(mount, request, now);
+    case 'cert':
+      return certLogin(mount, request, now);
+    case 'aws':
+      return awsLogin(mount, request, now);
+    case 'gcp':
+      return gcpLogin(mount, request, now);
+  }
+}
+
+function findAppRole(state: VaultState, roles: Map<string, AppRole>, request: VaultRequest): LoginOutcome {
   const { role_id: roleId, secret_id: secretId } = request.body;
   if (typeof roleId !== 'string' || roleId === '') return failure(400, 'missing role_id');
   const entry = [...roles].find(([, role]) => role.roleId === roleId);
@@ -59,7 +81,7 @@ function findAppRole(state: VaultState, roles: Map<string, AppRole>, request: Va
   return found;
 }
 
-function findKubernetesRole(roles: Map<string, KubernetesRole>, request: VaultRequest): Found {
+function findKubernetesRole(roles: Map<string, KubernetesRole>, request: VaultRequest): LoginOutcome {
   const { role: name, jwt } = request.body;
   if (typeof name !== 'string' || name === '') return failure(400, 'missing role');
   if (typeof jwt !== 'string' || jwt === '') return failure(400, 'missing jwt');

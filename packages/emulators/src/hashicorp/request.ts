@@ -1,8 +1,10 @@
+import type { X509Certificate } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import { TLSSocket } from 'node:tls';
 import { type Answer, failure } from './answer.ts';
 import type { JsonObject } from './json.ts';
 
-export type Operation = 'read' | 'list' | 'scan' | 'create' | 'update' | 'patch' | 'delete';
+type Operation = 'read' | 'list' | 'scan' | 'create' | 'update' | 'patch' | 'delete';
 
 export interface VaultRequest {
   method: string;
@@ -17,6 +19,10 @@ export interface VaultRequest {
   /** X-Vault-Wrap-TTL. */
   wrapTtl: string | null;
   body: JsonObject;
+  /** Whether it came over TLS. */
+  encrypted: boolean;
+  /** What the client has shown of itself there. */
+  peerCertificate(): X509Certificate | undefined;
 }
 
 const operations: Record<string, Operation> = {
@@ -41,6 +47,7 @@ export function readRequest(message: IncomingMessage, openbao: boolean): VaultRe
   if (!rawPath.startsWith('/v1/')) return failure(404);
   let path = decode(rawPath.slice('/v1/'.length));
   if (path === null) return { status: 400, raw: '400 Bad Request' };
+  if (unprintable.test(path)) return { status: 400, raw: '' };
   if (path.split('/').some((segment) => segment === '..' || segment === '.'))
     return failure(400, 'relative paths not supported');
 
@@ -65,8 +72,13 @@ export function readRequest(message: IncomingMessage, openbao: boolean): VaultRe
     namespace: header(message, 'x-vault-namespace'),
     wrapTtl: header(message, 'x-vault-wrap-ttl') || null,
     body: {},
+    encrypted: message.socket instanceof TLSSocket,
+    peerCertificate: () => (message.socket instanceof TLSSocket ? message.socket.getPeerX509Certificate() : undefined),
   };
 }
+
+/** What Go's unicode package does not call printable; the server refuses it in any path. */
+const unprintable = /\p{C}|(?! )\p{Z}/u;
 
 function header(message: IncomingMessage, name: string): string {
   const value = message.headers[name];

@@ -1,8 +1,8 @@
+import type { Quota } from '../http/quota.ts';
 import { type Answer, failure, noRoute, permissionDenied, unsupportedPath } from './answer.ts';
 import { serveV1 } from './kv-v1-routes.ts';
 import { existsV2, serveV2 } from './kv-v2-routes.ts';
 import { login, loginMount } from './login.ts';
-import type { Quota } from './quota.ts';
 import type { VaultRequest } from './request.ts';
 import { mountOf, type Namespace, slashed, type VaultState } from './state.ts';
 import { describeMount, listMounts, servePublic, unwrap, wrap, wrapAnswer } from './system-routes.ts';

@@ -1,131 +1,52 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { createServer as createTlsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
-import { type Answer, failure } from './answer.ts';
-import type { Faults } from './faults.ts';
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import type { RequestFacts } from '../http/faults.ts';
+import type { Quota } from '../http/quota.ts';
+import type { Reply } from '../http/send.ts';
+import type { Service } from '../http/server.ts';
+import { type Answer, failure, render } from './answer.ts';
 import { isObject, type JsonObject, parseJson } from './json.ts';
-import type { Quota } from './quota.ts';
 import { readRequest, type VaultRequest } from './request.ts';
-import type { RequestLog } from './request-log.ts';
 import { route } from './router.ts';
-import { send } from './send.ts';
 import type { VaultState } from './state.ts';
 
-export interface TlsSettings {
-  /** PEM. */
-  cert: string;
-  key: string;
-  /** PEM; if given, a client must show a certificate of this authority. */
-  clientCa?: string;
-}
-
-/** Answers a request that is not the protocol's; false if it is. */
-export type Intercept = (request: IncomingMessage, response: ServerResponse) => boolean;
-
-export interface ServerParts {
-  state: VaultState;
-  quota: Quota;
-  faults: Faults;
-  log: RequestLog;
-  /** Milliseconds before each answer. */
-  latency: { milliseconds: number };
-  intercept: { current: Intercept | null };
-  /** How many requests may have changed something. */
-  writes: { count: number };
-}
-
-/** The real server's limit of a request's body. */
-const maxBodyBytes = 32 * 1024 * 1024;
-
-export async function listen(
-  parts: ServerParts,
-  host: string,
-  port: number,
-  tls: TlsSettings | undefined,
-): Promise<{ server: Server; url: string }> {
-  const handler = (message: IncomingMessage, response: ServerResponse) => handle(parts, message, response);
-  const server =
-    tls === undefined
-      ? createServer(handler)
-      : createTlsServer(
-          {
-            cert: tls.cert,
-            key: tls.key,
-            ...(tls.clientCa === undefined ? {} : { ca: tls.clientCa, requestCert: true, rejectUnauthorized: true }),
-          },
-          handler,
-        );
-  // Idle connections outlive a client's pauses, so that no request meets a closing socket.
-  server.keepAliveTimeout = 120_000;
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, resolve);
-  });
-  const address = server.address() as AddressInfo;
-  const name = address.family === 'IPv6' ? `[${address.address}]` : address.address;
-  return { server, url: `${tls === undefined ? 'http' : 'https'}://${name}:${address.port}` };
-}
-
-/** Drops live sockets too: a hanging request must not keep a test from ending. */
-export async function shut(server: Server): Promise<void> {
-  await new Promise<void>((resolve) => {
-    server.close(() => resolve());
-    server.closeAllConnections();
-  });
-}
-
-function handle(parts: ServerParts, message: IncomingMessage, response: ServerResponse): void {
-  if (parts.intercept.current?.(message, response) === true) return;
-  const { state, faults, latency } = parts;
-  const request = readRequest(message, state.flavour === 'openbao');
-  const facts =
-    'operation' in request
-      ? request
-      : { method: message.method ?? '', path: message.url ?? '', operation: null, namespace: '' };
-  const fault = faults.take(facts);
-
-  const finish = (early: Answer | null) => {
-    const answer = early ?? ('operation' in request ? route(state, parts.quota, request) : request);
-    const status = send(response, answer, state.flavour, fault);
-    const { method, path, operation, namespace } = facts;
-    if (method !== 'GET') parts.writes.count += 1;
-    parts.log.record({ method, path, operation, namespace, status });
+/** The protocol of HashiCorp Vault and OpenBao over one state. Sockets that are open and were asked over are kept. */
+export function vaultService(state: VaultState, quota: Quota, sockets: Set<Socket>): Service {
+  const replyTo = (answer: Answer): Reply => {
+    const body = render(answer, state.flavour);
+    const type = body === '' ? {} : { 'content-type': 'application/json' };
+    return { status: answer.status, body, headers: { 'cache-control': 'no-store', ...type, ...answer.headers } };
   };
-  const proceed = (early: Answer | null) => {
-    const delay = latency.milliseconds + (fault?.kind === 'slow' ? fault.delayMs : 0);
-    if (delay > 0) setTimeout(finish, delay, early);
-    else finish(early);
+  return {
+    receive(message) {
+      const { socket } = message;
+      if (!sockets.has(socket)) socket.once('close', () => sockets.delete(socket));
+      sockets.add(socket);
+      const request = readRequest(message, state.flavour === 'openbao');
+      if (!('operation' in request)) {
+        const facts = { method: message.method ?? '', path: message.url ?? '', operation: null, namespace: '' };
+        return { facts, answer: () => replyTo(request) };
+      }
+      const { method, path, operation, namespace } = request;
+      return {
+        facts: { method, path, operation, namespace },
+        answer: (body) => replyTo(readBody(message, request, body) ?? route(state, quota, request)),
+      };
+    },
+    kindOf,
+    tooLarge: () => replyTo(failure(413, 'error reading data: http: request body too large')),
   };
-
-  if ('operation' in request && (request.operation === 'update' || request.operation === 'patch'))
-    readBody(message, request, proceed);
-  else proceed(null);
 }
 
-function readBody(message: IncomingMessage, request: VaultRequest, done: (refusal: Answer | null) => void): void {
-  if (request.operation === 'patch' && !/^application\/merge-patch\+json/.test(message.headers['content-type'] ?? '')) {
-    message.resume();
-    done(failure(415, 'PATCH requires Content-Type of application/merge-patch+json'));
-    return;
-  }
-  collect(message, (text) => {
-    if (text === null) return done(failure(413, 'error reading data: http: request body too large'));
-    const body = parseBody(text);
-    if (body === null) return done(failure(400, 'failed to parse JSON input: invalid character in the request body'));
-    request.body = body;
-    done(null);
-  });
-}
-
-/** The body as text, or null where it is larger than the server takes. Not called if the client goes away. */
-export function collect(message: IncomingMessage, done: (text: string | null) => void): void {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  message.on('data', (chunk: Buffer) => {
-    size += chunk.length;
-    if (size <= maxBodyBytes) chunks.push(chunk);
-  });
-  message.on('end', () => done(size > maxBodyBytes ? null : Buffer.concat(chunks).toString()));
+/** Puts the body into the request, where it has one; answers what is wrong with it. */
+function readBody(message: IncomingMessage, request: VaultRequest, bytes: Buffer): Answer | null {
+  if (request.operation !== 'update' && request.operation !== 'patch') return null;
+  if (request.operation === 'patch' && !/^application\/merge-patch\+json/.test(message.headers['content-type'] ?? ''))
+    return failure(415, 'PATCH requires Content-Type of application/merge-patch+json');
+  const body = parseBody(bytes.toString());
+  if (body === null) return failure(400, 'failed to parse JSON input: invalid character in the request body');
+  request.body = body;
+  return null;
 }
 
 function parseBody(text: string): JsonObject | null {
@@ -137,4 +58,14 @@ function parseBody(text: string): JsonObject | null {
   } catch {
     return null;
   }
+}
+
+/** login, token, system, data, metadata, list, scan, other. */
+function kindOf({ path, operation }: RequestFacts): string {
+  if (path.startsWith('auth/token/')) return 'token';
+  if (path.endsWith('/login')) return 'login';
+  if (path.startsWith('sys/')) return 'system';
+  if (operation === 'list' || operation === 'scan') return operation;
+  if (path.includes('/metadata/')) return 'metadata';
+  return path.includes('/data/') ? 'data' : 'other';
 }

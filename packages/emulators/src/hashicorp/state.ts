@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Flavour } from './answer.ts';
-import type { AppRole, KubernetesRole } from './auth-roles.ts';
+import type { AuthMount } from './auth-roles.ts';
 import type { Clock } from './clock.ts';
 import { KvV1Store } from './kv-v1-store.ts';
 import { type KvV2Config, KvV2Store } from './kv-v2-store.ts';
@@ -14,10 +14,6 @@ export interface Mount {
   uuid: string;
   store: KvV1Store | KvV2Store;
 }
-
-export type AuthMount =
-  | { type: 'approle'; accessor: string; roles: Map<string, AppRole> }
-  | { type: 'kubernetes'; accessor: string; roles: Map<string, KubernetesRole> };
 
 export interface Namespace {
   /** `''` for the root, else ends in a slash. */

@@ -88,6 +88,11 @@ export class TokenStore {
     return this.#tokens.delete(id);
   }
 
+  /** Revokes what was given for logins. */
+  revokeLogins(): void {
+    for (const { id, path } of this.#tokens.values()) if (path.endsWith('/login')) this.revoke(id);
+  }
+
   /** Counts one request of a token with limited uses; its last one is still served. */
   use(token: Token): void {
     if (token.numUses === 0) return;

@@ -20,6 +20,7 @@ import {
 import type { SecretReading } from '@keyferry/vaults';
 import { keyEvents } from '../key-events.ts';
 import { type Decision, decide, pathTaken } from './decide.ts';
+import { readHistory } from './history.ts';
 import type { StageRun } from './stage-run.ts';
 
 /** What a shard has read so far and not yet written. */
@@ -35,6 +36,9 @@ export interface Reading {
   reading: SecretReading;
 }
 
+/** What of a shard is not settled yet, by remote path: its local path, and what the listing showed beside it. */
+export type Left = Map<string, [local: string, facts: string | null]>;
+
 export const emptyPart = (): Part => ({ readings: [], failed: [], bytes: 0 });
 
 const maxRounds = 5;
@@ -44,12 +48,7 @@ const maxRounds = 5;
  * somebody else wrote between the reading and the writing are looked at again in another round. Takes what is settled out
  * of `left`, and returns the jobs that come next, if this was the end of the shard.
  */
-export async function commitPart(
-  run: StageRun,
-  shard: Shard,
-  left: Map<string, string>,
-  part: Part,
-): Promise<Dispatch[]> {
+export async function commitPart(run: StageRun, shard: Shard, left: Left, part: Part): Promise<Dispatch[]> {
   let readings = part.readings;
   let failed = part.failed.map(({ remote, error }) => reportOf(remote, error));
   for (let round = 0; round < maxRounds; round++) {
@@ -73,7 +72,7 @@ interface RoundResult {
 async function commitRound(
   run: StageRun,
   shard: Shard,
-  left: Map<string, string>,
+  left: Left,
   readings: Reading[],
   failed: Issue[],
 ): Promise<RoundResult> {
@@ -87,11 +86,14 @@ async function commitRound(
       readings.map(({ local }) => local),
     ),
   }));
-  const decisions = readings.map((item) => {
+  const decideOn = (item: Reading, earlier?: SecretReading[]): Decision => {
     const owner = owners.get(item.local);
     if (owner && (owner.backendId !== backend.id || owner.remotePath !== item.remote)) return pathTaken(item);
-    return decide({ item, known: known.get(item.remote) ?? null, id: randomUUID(), backend, keys, now });
-  });
+    const id = randomUUID();
+    return decide({ item, known: known.get(item.remote) ?? null, id, backend, keys, now, ...(earlier && { earlier }) });
+  };
+  const atFirst = readings.map((item) => decideOn(item));
+  const decisions = backend.version_history ? await withHistory(run, atFirst, known, decideOn) : atFirst;
   const calls = run.takeCalls();
 
   return await services.store.inTenant(cycle.tenant_id, async (tx) => {
@@ -101,6 +103,7 @@ async function commitRound(
       backendId: backend.id,
       digestKeyId: keys.digestKeyId,
       encryptionKeyId: keys.encryptionKeyId,
+      maxVersions: backend.max_versions,
       now,
     };
     const written = await writeKeys(
@@ -122,11 +125,36 @@ async function commitRound(
 
     const settled = [...landed.map(({ item }) => item.remote), ...failed.map(({ remotePath }) => remotePath)];
     const gone = new Set(settled);
-    const rest = [...left].filter(([remote]) => !gone.has(remote)) as ShardRef[];
-    const counts = countOutcomes([...landed.map(({ outcome }) => outcome), ...failed.map(({ outcome }) => outcome)]);
+    const rest = [...left].flatMap(([remote, [local, facts]]): ShardRef[] =>
+      gone.has(remote) ? [] : [[remote, local, facts]],
+    );
+    const counts = {
+      ...countOutcomes([...landed.map(({ outcome }) => outcome), ...failed.map(({ outcome }) => outcome)]),
+      history_incomplete: landed.filter(({ issue }) => issue?.outcome === 'history').length,
+    };
     const next = await settleShard(tx, shard, { left: rest, counts, calls, now });
     return { settled, overtaken, next };
   });
+}
+
+/** Decisions that store a value, with the versions before it that were not seen here. */
+async function withHistory(
+  run: StageRun,
+  decisions: Decision[],
+  known: Map<string, StoredKey>,
+  decideOn: (item: Reading, earlier: SecretReading[]) => Decision,
+): Promise<Decision[]> {
+  const { capabilities } = await run.connect();
+  if (!capabilities.history) return decisions;
+  // As many as a part has; the connection bounds how many calls run at a time.
+  return await Promise.all(
+    decisions.map(async (decision): Promise<Decision> => {
+      if (!decision.write?.ciphertext) return decision;
+      const { item } = decision;
+      const { earlier, issue } = await readHistory(run, item, known.get(item.remote) ?? null);
+      return { ...decideOn(item, earlier), issue: issue ?? decision.issue };
+    }),
+  );
 }
 
 const pathsOf = (readings: Reading[], failed: Issue[]) => [

@@ -7,6 +7,7 @@ import {
   type TenantKeys,
   valueBinding,
 } from '@keyferry/store';
+import type { SecretReading } from '@keyferry/vaults';
 import type { Reading } from './commit-part.ts';
 
 /** Twice what Vault takes, and more than any other vault does. */
@@ -21,8 +22,7 @@ export interface Decision {
   expires: boolean;
 }
 
-/** What becomes of one secret that was read. Encrypts its value where the value is to be stored. */
-export function decide(input: {
+interface DecisionInput {
   item: Reading;
   known: StoredKey | null;
   /** For a key that is new. */
@@ -30,7 +30,12 @@ export function decide(input: {
   backend: Backend;
   keys: TenantKeys;
   now: Date;
-}): Decision {
+  /** Versions that the vault made before this one and that were not seen here, the oldest first. */
+  earlier?: SecretReading[];
+}
+
+/** What becomes of one secret that was read. Encrypts its value where the value is to be stored. */
+export function decide(input: DecisionInput): Decision {
   const { item, known, backend, keys, now } = input;
   const { reading } = item;
   if (reading.value.size > maxValueBytes) return tooLarge(item);
@@ -45,21 +50,18 @@ export function decide(input: {
 }
 
 function writeOf(
-  {
-    item,
-    known,
-    id,
-    backend,
-    keys,
-  }: { item: Reading; known: StoredKey | null; id: string; backend: Backend; keys: TenantKeys },
+  { item, known, id, backend, keys, earlier = [] }: DecisionInput,
   digest: Buffer,
   settlement: Settlement,
 ): KeyWrite {
   const { reading } = item;
   const keyId = known?.id ?? id;
   const replaces = settlement.write === 'value';
-  const version = (known?.version ?? 0) + (replaces ? 1 : 0);
+  const before = known?.version ?? 0;
+  const version = replaces ? before + earlier.length + 1 : before;
   const value = reading.value.reveal();
+  const sealed = (bytes: Buffer, number: number) =>
+    keys.seal(bytes, valueBinding(backend.tenant_id, keyId, number)).ciphertext;
   return {
     id: keyId,
     rowVersion: known?.rowVersion ?? null,
@@ -75,7 +77,15 @@ function writeOf(
     remoteCreatedAt: reading.createdAt,
     ...digestsAfter(settlement, known, digest),
     expiresAt: reading.expiresAt,
-    ciphertext: replaces ? keys.seal(value, valueBinding(backend.tenant_id, keyId, version)).ciphertext : null,
+    ciphertext: replaces ? sealed(value, version) : null,
+    earlier: earlier.map((old, index) => ({
+      version: before + index + 1,
+      contentType: old.contentType,
+      metadata: old.metadata,
+      remoteVersion: old.version,
+      remoteCreatedAt: old.createdAt,
+      ciphertext: sealed(old.value.reveal(), before + index + 1),
+    })),
   };
 }
 

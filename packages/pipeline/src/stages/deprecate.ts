@@ -16,6 +16,7 @@ import {
   shardFailures,
 } from '@keyferry/store';
 import type { Presence } from '@keyferry/vaults';
+import { provesContainer } from '../container.ts';
 import { keyEvents } from '../key-events.ts';
 import { logCycle } from '../log-cycle.ts';
 import type { StageHandler, StageRun } from './stage-run.ts';
@@ -132,7 +133,7 @@ async function confirmAll(run: StageRun, batch: Candidate[]): Promise<Finding[]>
   const connection = await run.connect();
   // What the reads rest on, such as the version of the container, is as of now and not of some earlier cycle.
   const before = await connection.probe(run.signal);
-  if (before.container !== 'present') return batch.map((candidate) => unproven(candidate));
+  if (!provesContainer(run.backend, before)) return batch.map((candidate) => unproven(candidate));
   // The connection bounds how many of these run at a time.
   const findings = await Promise.all(
     batch.map(async (candidate): Promise<Finding> => {
@@ -146,7 +147,7 @@ async function confirmAll(run: StageRun, batch: Candidate[]): Promise<Finding[]>
   );
   // A mount that was taken away during these reads answers "not found" as well.
   const probe = await connection.probe(run.signal);
-  return probe.container === 'present' ? findings : batch.map((candidate) => unproven(candidate));
+  return provesContainer(run.backend, probe) ? findings : batch.map((candidate) => unproven(candidate));
 }
 
 function findingOf(candidate: Candidate, presence: Presence): Finding {

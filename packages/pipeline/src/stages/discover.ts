@@ -1,4 +1,4 @@
-import { type Stage, shardSize } from '@keyferry/core';
+import { type KeyferryError, type Stage, shardSize } from '@keyferry/core';
 import {
   addCandidates,
   addIssues,
@@ -13,8 +13,10 @@ import {
   noteProbe,
   noteSeen,
   remoteHash,
+  type ShardRef,
 } from '@keyferry/store';
 import type { SecretRef } from '@keyferry/vaults';
+import { provesContainer, refuseOtherContainer } from '../container.ts';
 import { KnownIndex } from '../known-index.ts';
 import type { StageHandler, StageRun } from './stage-run.ts';
 
@@ -32,10 +34,20 @@ export const discover: StageHandler = async (run) => {
   });
   const connection = await run.connect();
   const probe = await connection.probe(signal);
+  refuseOtherContainer(backend, probe);
   const known = await loadIndex(run);
 
   const shards = new ShardWriter(run);
-  const counts = { discovered: 0, unchanged: 0, gone: 0, skipped: 0, excluded: 0, empty: 0, out_of_scope: 0 };
+  const counts = {
+    discovered: 0,
+    unchanged: 0,
+    gone: 0,
+    skipped: 0,
+    excluded: 0,
+    empty: 0,
+    out_of_scope: 0,
+    credentials_refused: connection.refusedCredentials ? 1 : 0,
+  };
   const listing = connection.list(
     {
       folders: scope.folders,
@@ -55,7 +67,7 @@ export const discover: StageHandler = async (run) => {
         if (standing === 'changed') excluded.push(ref.path);
       } else if (standing === 'gone') counts.gone++;
       else if (standing === 'unchanged') counts.unchanged++;
-      else await shards.add(ref.path);
+      else await shards.add(ref);
     }
     await noteListed(run, excluded);
   }
@@ -68,11 +80,11 @@ export const discover: StageHandler = async (run) => {
   return await services.store.inTenant(cycle.tenant_id, async (tx) => {
     await holdStage(tx, cycle);
     await noteProbe(tx, backend.id, probe);
-    await addIssues(tx, cycle, empty);
+    await addIssues(tx, cycle, [...empty, ...credentialsIssue(run, connection.refusedCredentials)]);
     const next = stageAfter({ shards: shards.count, candidates: await countCandidates(tx, cycle.id) });
     const set = {
       listing_complete: true,
-      container_proven: probe.container === 'present',
+      container_proven: provesContainer(backend, probe),
       shards_total: shards.count,
       shards_left: shards.count,
     };
@@ -93,6 +105,13 @@ async function noteListed({ services, cycle, backend }: StageRun, paths: string[
 function nothingFound(syncPath: string): Issue {
   const message = `Nothing was found that "${syncPath}" includes.`;
   return { remotePath: syncPath, outcome: 'empty', code: 'nothing_found', class: null, message };
+}
+
+/** The cycle works with the backend's former credentials: somebody has to mend the new ones. */
+function credentialsIssue({ backend }: StageRun, refused: KeyferryError | null): Issue[] {
+  if (!refused) return [];
+  const { code, message } = refused;
+  return [{ remotePath: backend.name, outcome: 'credentials', code, class: 'unauthenticated', message }];
 }
 
 /** Stages that have nothing to do are left out, so that a cycle in which nothing changed is two jobs. */
@@ -151,26 +170,26 @@ async function nominateMissing(run: StageRun, known: KnownIndex): Promise<number
 /** Collects refs and writes a shard whenever one is full. */
 class ShardWriter {
   #run: StageRun;
-  #paths: string[] = [];
+  #refs: ShardRef[] = [];
   count = 0;
 
   constructor(run: StageRun) {
     this.#run = run;
   }
 
-  async add(path: string): Promise<void> {
-    this.#paths.push(path);
-    if (this.#paths.length === shardSize) await this.flush();
+  async add({ path, facts }: SecretRef): Promise<void> {
+    this.#refs.push([path, null, facts && JSON.stringify(facts)]);
+    if (this.#refs.length === shardSize) await this.flush();
   }
 
   async flush(): Promise<void> {
-    if (this.#paths.length === 0) return;
-    const paths = this.#paths;
-    this.#paths = [];
+    if (this.#refs.length === 0) return;
+    const refs = this.#refs;
+    this.#refs = [];
     const { services, cycle } = this.#run;
     await services.store.inTenant(cycle.tenant_id, async (tx) => {
       await holdStage(tx, cycle);
-      await addShard(tx, cycle, this.count, paths, services.now());
+      await addShard(tx, cycle, this.count, refs, services.now());
     });
     this.count++;
   }

@@ -1,7 +1,7 @@
 import { classOf, isTransient, KeyferryError, stageRetryDelay } from '@keyferry/core';
 import type { Dispatch, Shard } from '@keyferry/store';
-import type { FetchOutcome } from '@keyferry/vaults';
-import { commitPart, emptyPart, type Part } from './commit-part.ts';
+import type { FetchOutcome, FetchRef, ListedFacts } from '@keyferry/vaults';
+import { commitPart, emptyPart, type Left, type Part } from './commit-part.ts';
 import type { StageRun } from './stage-run.ts';
 
 /** A shard is written in parts of this many bytes of values, so that large values don't pile up. */
@@ -15,7 +15,7 @@ const patience = 40;
  * vault itself is well. What seems absent is asked for twice, the second time after the container has been seen.
  */
 export async function syncShard(run: StageRun, shard: Shard): Promise<Dispatch[]> {
-  const left = new Map(shard.refs.map(([remote, local]) => [remote, validated(local)]));
+  const left: Left = new Map(shard.refs.map(([remote, local, facts]) => [remote, [validated(local), facts]]));
   const connection = await run.connect();
   const first = await settleReads(run, shard, left, { tolerate: mayPass, doubt: isAbsent });
   if (left.size === 0) return first.next;
@@ -49,21 +49,21 @@ interface Reads {
 async function settleReads(
   run: StageRun,
   shard: Shard,
-  left: Map<string, string>,
+  left: Left,
   judge: { tolerate: (error: Error) => boolean; doubt: (error: Error) => boolean },
 ): Promise<Reads> {
   const connection = await run.connect();
   const reads: Reads = { next: [], reason: null, doubted: 0 };
   let failuresInARow = 0;
   let part = emptyPart();
-  for await (const outcome of connection.fetch([...left.keys()], run.signal)) {
+  for await (const outcome of connection.fetch(refsOf(left), run.signal)) {
     const error = failureOf(outcome);
     failuresInARow = error && mayPass(error) ? failuresInARow + 1 : 0;
     if (error && judge.tolerate(error)) reads.reason = error;
     else if (error && judge.doubt(error)) reads.doubted++;
-    else collect(part, outcome, left.get(outcome.path) as string);
+    else collect(part, outcome, left.get(outcome.path)?.[0] ?? '');
     if (failuresInARow >= patience) break;
-    if (part.bytes < partBytes) continue;
+    if (part.bytes * versionsOf(run) < partBytes) continue;
     reads.next = await commitPart(run, shard, left, part);
     part = emptyPart();
   }
@@ -72,6 +72,12 @@ async function settleReads(
   if (left.size > 0) reads.next = await commitPart(run, shard, left, part);
   return reads;
 }
+
+/** How many values of a secret may be in memory. */
+const versionsOf = ({ backend }: StageRun) => (backend.version_history ? backend.max_versions : 1);
+
+const refsOf = (left: Left): FetchRef[] =>
+  [...left].map(([path, [, facts]]) => ({ path, facts: facts === null ? null : (JSON.parse(facts) as ListedFacts) }));
 
 function validated(local: string | null): string {
   if (local === null) throw new Error('A shard came to be synced before it was validated.');

@@ -47,7 +47,7 @@ async function validateShard(run: StageRun, tx: Tx, number: number, wantedTwice:
     mapped.flatMap(({ local }) => (local === null ? [] : [local])),
   );
   const judged = mapped.map((ref) => judge(run, ref, wantedTwice, owners));
-  const passed = judged.flatMap((ref): ShardRef[] => (ref.issue ? [] : [[ref.remote, ref.local]]));
+  const passed = judged.flatMap((ref): ShardRef[] => (ref.issue ? [] : [[ref.remote, ref.local, ref.facts]]));
   const issues = judged.flatMap((ref) => ref.issue ?? []);
   await addIssues(tx, cycle, issues);
   await setMappedRefs(tx, cycle.id, number, passed, { skipped: issues.length });
@@ -57,15 +57,16 @@ interface MappedRef {
   remote: string;
   /** Null where the form of the name alone rules it out; `problem` says how. */
   local: string | null;
+  facts: string | null;
   problem: { code: string; message: string } | null;
 }
 
-function mapRef({ mapping }: StageRun, [remote]: ShardRef): MappedRef {
+function mapRef({ mapping }: StageRun, [remote, , facts]: ShardRef): MappedRef {
   const local = mapping.toLocal(remote);
   const problem = pathProblem(local);
-  if (!problem) return { remote, local, problem: null };
+  if (!problem) return { remote, local, facts, problem: null };
   const message = `"${remote}" can't be carried as "${local}": ${describePathProblem(problem)}.`;
-  return { remote, local: null, problem: { code: 'path_incompatible', message } };
+  return { remote, local: null, facts, problem: { code: 'path_incompatible', message } };
 }
 
 /** Local paths, by hash, that more than one ref of the cycle maps to. */
@@ -91,18 +92,19 @@ function judge(
   ref: MappedRef,
   wantedTwice: Set<string>,
   owners: Map<string, { backendId: string; remotePath: string }>,
-): { remote: string; local: string | null; issue: Issue | null } {
+): MappedRef & { issue: Issue | null } {
   const { remote, local, problem } = ref;
-  if (local === null) return { remote, local, issue: problem && issue(remote, problem.code, problem.message) };
+  const judged = (code: string, message: string) => ({ ...ref, issue: issue(remote, code, message) });
+  if (local === null) return { ...ref, issue: problem && issue(remote, problem.code, problem.message) };
   const owner = owners.get(local);
   if (owner && owner.backendId !== backend.id)
-    return { remote, local, issue: issue(remote, 'path_taken', `"${local}" belongs to a key of another backend.`) };
+    return judged('path_taken', `"${local}" belongs to a key of another backend.`);
   // Inside a backend the incumbent keeps its path, and of two newcomers none gets it.
   if (owner && owner.remotePath !== remote)
-    return { remote, local, issue: issue(remote, 'path_taken', `"${local}" is the path of "${owner.remotePath}".`) };
+    return judged('path_taken', `"${local}" is the path of "${owner.remotePath}".`);
   if (!owner && wantedTwice.has(hashText(local)))
-    return { remote, local, issue: issue(remote, 'path_ambiguous', `More than one secret maps to "${local}".`) };
-  return { remote, local, issue: null };
+    return judged('path_ambiguous', `More than one secret maps to "${local}".`);
+  return { ...ref, issue: null };
 }
 
 const hashText = (text: string) => remoteHash(text).toString('latin1');

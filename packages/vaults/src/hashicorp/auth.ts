@@ -1,8 +1,8 @@
 import { classOf, isTransient, vaultFailure } from '@keyferry/core';
+import { untilAborted } from '../common/until-aborted.ts';
 import type { ConnectContext } from '../contract.ts';
-import { untilAborted } from '../until-aborted.ts';
+import type { HashicorpAuth } from './auth-config.ts';
 import type { VaultClient } from './client.ts';
-import type { HashicorpAuth } from './config.ts';
 import { createLogin, type Lease } from './login.ts';
 import { lookUp, renew, revoke } from './token.ts';
 
@@ -19,6 +19,9 @@ export interface Tokens {
 
 /** Renewed when this share of the lease has passed. */
 const renewAfter = 0.9;
+
+/** A timer can't wait longer: it would run at once. */
+const longestWaitMs = 2 ** 31 - 1;
 
 /** A refused login is remembered this long: every secret that waits would ask again, and some vaults lock out. */
 const refusalMs = 5_000;
@@ -57,7 +60,7 @@ export function createTokens(auth: HashicorpAuth, client: VaultClient, context: 
   }
 
   function renewLater(token: string, delayMs: number) {
-    cancelRenewal = context.later(delayMs, () => void renewNow(token));
+    cancelRenewal = context.later(Math.min(delayMs, longestWaitMs), () => void renewNow(token));
   }
 
   async function renewNow(token: string) {

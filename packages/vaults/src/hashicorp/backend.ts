@@ -1,12 +1,13 @@
 import { classOf, isTransient, vaultFailure } from '@keyferry/core';
+import { gather } from '../common/gather.ts';
+import { untilAborted } from '../common/until-aborted.ts';
 import type { ConnectContext, FetchOutcome, Presence, VaultBackend } from '../contract.ts';
-import { gather } from '../gather.ts';
-import { untilAborted } from '../until-aborted.ts';
 import { createTokens } from './auth.ts';
 import { createClient, type VaultClient } from './client.ts';
 import type { HashicorpConfig } from './config.ts';
 import { type Answer, failureOf } from './errors.ts';
 import { createFolderReader } from './folder.ts';
+import { createHistory } from './history.ts';
 import { isObject } from './json.ts';
 import { listSecrets } from './list.ts';
 import { createMountInspector, type KvVersion } from './mount.ts';
@@ -14,6 +15,8 @@ import { isAddressable } from './path.ts';
 import { createSecretReader, presenceByRead } from './read.ts';
 import { createMetadataReader } from './revision.ts';
 import { createAsk } from './session.ts';
+import { createPlainWriter } from './write-plain.ts';
+import { createVersionedWriter } from './write-versioned.ts';
 
 /** Puts the parts together. No call is made until one of the methods is used. */
 export async function connectVault(config: HashicorpConfig, context: ConnectContext): Promise<VaultBackend> {
@@ -25,6 +28,10 @@ export async function connectVault(config: HashicorpConfig, context: ConnectCont
   const folders = createFolderReader(config, ask, now);
   const readMetadata = createMetadataReader(config, ask, now);
   const readSecret = createSecretReader(config, ask, now);
+  const history = createHistory(config, ask, mounts, readSecret, now);
+  const versioned = createVersionedWriter(config, ask, now);
+  const plain = createPlainWriter(config, ask, readSecret, now);
+  const writer = async (signal: AbortSignal) => ((await mounts.versionToWrite(signal)) === 1 ? plain : versioned);
 
   async function presenceOf(path: string, version: KvVersion, signal: AbortSignal): Promise<Presence> {
     const direct = () => presenceByRead(readSecret('confirm', path, version, signal));
@@ -45,14 +52,14 @@ export async function connectVault(config: HashicorpConfig, context: ConnectCont
       const startedAt = now();
       const server = await readHealth(client, context, signal);
       const latencyMs = now() - startedAt;
-      const { container } = await mounts.inspect('probe', signal);
-      return { container, server, latencyMs };
+      const { container, id } = await mounts.inspect('probe', signal);
+      return { container, containerId: id, server, latencyMs };
     },
 
     list: (scope, signal) => listSecrets({ mounts, folders, readMetadata, context }, scope, signal),
 
-    async *fetch(paths, signal) {
-      const left = paths.values();
+    async *fetch(refs, signal) {
+      const left = refs.values();
       // Asked once for all of them: else a new connection's first reads would each ask.
       let version: Promise<KvVersion> | undefined;
       const read = async (path: string, taskSignal: AbortSignal): Promise<FetchOutcome> => {
@@ -70,8 +77,8 @@ export async function connectVault(config: HashicorpConfig, context: ConnectCont
         }
       };
       yield* gather(context.parallelism, signal, () => {
-        const { done, value: path } = left.next();
-        return done ? undefined : (taskSignal) => read(path, taskSignal);
+        const { done, value: ref } = left.next();
+        return done ? undefined : (taskSignal) => read(ref.path, taskSignal);
       });
     },
 
@@ -81,6 +88,11 @@ export async function connectVault(config: HashicorpConfig, context: ConnectCont
       if (presence === 'absent') await mounts.prove(version, signal);
       return presence;
     },
+
+    put: async (path, value, options, signal) => (await writer(signal)).put(path, value, options, signal),
+    remove: async (path, signal) => (await writer(signal)).remove(path, signal),
+    restore: async (path, signal) => (await writer(signal)).restore(path, signal),
+    ...history,
 
     async close() {
       await tokens.close();

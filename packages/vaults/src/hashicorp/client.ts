@@ -4,7 +4,7 @@ import { type Answer, transportFailure } from './errors.ts';
 import { createTransport, type TransportRequest } from './transport.ts';
 
 export interface VaultRequest {
-  method?: 'GET' | 'POST';
+  method?: 'GET' | 'POST' | 'DELETE';
   /** Below `/v1/`, percent-encoded, with its query. */
   path: string;
   /** What is attempted, and on which path: goes after "Could not" in a message. */

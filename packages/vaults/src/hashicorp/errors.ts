@@ -1,4 +1,6 @@
 import { type ErrorCode, type FailureClass, type KeyferryError, vaultFailure } from '@keyferry/core';
+import { parseRetryAfter } from '../common/retry-after.ts';
+import { judgeTransport } from '../common/transport-failure.ts';
 import { isObject, type JsonObject } from './json.ts';
 
 /** A response as far as it is used. `body` is undefined where there is none, or none that is JSON. */
@@ -28,6 +30,11 @@ function saysNoMount({ status, body }: Answer): boolean {
   return status === 404 && /no handler for route|route entry not found/.test(reasons(body));
 }
 
+/** 400 because whoever writes must say which version is the current one. */
+export function demandsCheckAndSet({ status, body }: Answer): boolean {
+  return status === 400 && /check-and-set parameter required/.test(reasons(body));
+}
+
 /**
  * The failure that an answer means. `what` says what was attempted and on which path, after "Could not".
  * Answers that are a proof of absence must be recognised before: here a 404 is an answer nobody can interpret.
@@ -49,6 +56,11 @@ function judge(answer: Answer): [FailureClass, string, ErrorCode?] {
     return ['unauthenticated', `the vault does not accept the token (${status})`];
   if (status === 403) return ['forbidden', 'permission denied by the vault (403)'];
   if (status === 408) return ['timeout', 'the vault gave up waiting (408)'];
+  if (status === 400 && /check-and-set parameter did not match/.test(said))
+    return ['conflict', 'another version is the current one (400)'];
+  // Each storage has words of its own for an entry above its limit, and the status of an outage.
+  if (status >= 500 && /too large|exceeds (max|\d+ byte)/.test(said))
+    return ['too_large', `it is larger than the vault stores (${status})`];
   if (status === 413) return ['too_large', 'the vault finds the request too large (413)'];
   if (status === 429) return ['throttled', 'the vault limits requests (429)'];
   if (status === 307 || status === 308)
@@ -57,13 +69,6 @@ function judge(answer: Answer): [FailureClass, string, ErrorCode?] {
     return ['unavailable', 'the vault is sealed', 'vault_sealed'];
   if (status === 412 || status >= 500) return ['unavailable', `the vault cannot serve it now (${status})`];
   return ['invalid', `the vault gave an answer that does not fit (${status})`];
-}
-
-/** Milliseconds of a Retry-After header, in seconds or as a date. */
-function parseRetryAfter(header: string | undefined, now: number): number | undefined {
-  if (header === undefined) return undefined;
-  const wait = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - now;
-  return Number.isFinite(wait) && wait >= 0 ? wait : undefined;
 }
 
 /** The `data` of a 200 answer. Throws the failure it means otherwise, or `vault_invalid` if it has no data. */
@@ -78,47 +83,24 @@ export function malformed(what: string): KeyferryError {
   return vaultFailure('invalid', `Could not ${what}: the answer is cut off or not what a vault answers.`);
 }
 
+/** A login, or what leads to one, that cannot succeed with these credentials. */
+export function refused(what: string, why: string): KeyferryError {
+  return vaultFailure('unauthenticated', `Could not ${what}: ${why}.`);
+}
+
 /** The failure that an error of sockets, TLS or HTTP parsing means. Nothing of the error itself is kept. */
 export function transportFailure(error: unknown, what: string): KeyferryError {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   if (error instanceof AnswerTooLarge)
     return vaultFailure('too_large', `Could not ${what}: the answer is ${error.message}.`);
-  const [failureClass, why, errorCode] = judgeTransport(code);
+  const [failureClass, why, errorCode] = judgeError(code);
   return vaultFailure(failureClass, `Could not ${what}: ${why}.`, { ...(errorCode && { code: errorCode }) });
 }
 
-function judgeTransport(code: string): [FailureClass, string, ErrorCode?] {
-  switch (code) {
-    case 'UND_ERR_CONNECT_TIMEOUT':
-    case 'ETIMEDOUT':
-      return ['timeout', 'no connection to the vault in time'];
-    case 'UND_ERR_HEADERS_TIMEOUT':
-    case 'UND_ERR_BODY_TIMEOUT':
-      return ['timeout', 'the vault did not answer in time'];
-    case 'ECONNREFUSED':
-      return ['unavailable', 'the connection was refused; nothing listens at the address'];
-    case 'ENOTFOUND':
-    case 'EAI_AGAIN':
-      return ['unavailable', 'the host name of the address cannot be resolved'];
-    case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
-    case 'UNABLE_TO_GET_ISSUER_CERT':
-    case 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY':
-    case 'SELF_SIGNED_CERT_IN_CHAIN':
-    case 'DEPTH_ZERO_SELF_SIGNED_CERT':
-      return ['unavailable', 'the vault’s certificate is of an unknown authority; set tls.ca_cert to its certificate'];
-    case 'CERT_HAS_EXPIRED':
-      return ['unavailable', 'the vault’s certificate has expired'];
-    case 'ERR_TLS_CERT_ALTNAME_INVALID':
-      return ['unavailable', 'the vault’s certificate is for another name; correct the address or set tls.server_name'];
-    case 'ERR_SSL_WRONG_VERSION_NUMBER':
-      return ['unavailable', 'the address says https, but what listens there does not speak TLS'];
-  }
-  if (/^(ERR_SSL|EPROTO)/.test(code))
-    return ['unavailable', 'TLS failed; if the vault asks for a client certificate, check client_cert and client_key'];
+function judgeError(code: string): [FailureClass, string, ErrorCode?] {
   if (/^(UND_ERR_INVALID_ARG$|ERR_INVALID_)/.test(code))
     return ['invalid', 'the token, namespace or tls.server_name has characters that can’t be sent', 'config_invalid'];
   if (code.startsWith('ERR_OSSL_'))
     return ['invalid', 'TLS can’t use tls.ca_cert, auth.client_cert or auth.client_key', 'config_invalid'];
-  if (code.startsWith('HPE_')) return ['invalid', 'what answered does not speak HTTP as it should'];
-  return ['unavailable', 'the connection broke'];
+  return judgeTransport(code) ?? ['unavailable', 'the connection broke'];
 }

@@ -1,8 +1,7 @@
 import type { ConnectContext } from '../contract.ts';
 import { createClient } from './client.ts';
 import type { HashicorpConfig } from './config.ts';
-import { type Answer, dataOf } from './errors.ts';
-import { refused } from './login.ts';
+import { type Answer, dataOf, refused } from './errors.ts';
 
 const what = 'unwrap wrapped_secret_id';
 

@@ -1,13 +1,32 @@
 import { defineVaultBackend } from '../contract.ts';
 import { configSchema } from './config.ts';
+import { credentialsFrom } from './credentials.ts';
+import { policies } from './policy.ts';
 
 export const hashicorp = defineVaultBackend({
   kind: 'hashicorp',
   label: 'HashiCorp Vault or OpenBao',
   configSchema,
   destination: ['address', 'namespace', 'tls', 'allow_http'],
-  capabilities: { versions: true, write: false },
-  files: ({ auth }) => (auth.method === 'kubernetes' && auth.jwt === undefined ? [auth.jwt_path] : []),
+  capabilities: {
+    revisions: 'probed',
+    values: 'fields',
+    history: true,
+    write: true,
+    compareAndSet: 'atomic',
+    restore: true,
+  },
+  quotas: [],
+  policies,
+  files({ auth }) {
+    const reads = (auth.method === 'kubernetes' || auth.method === 'jwt') && auth.jwt === undefined;
+    return reads && auth.jwt_path !== undefined ? [auth.jwt_path] : [];
+  },
+  ambient({ auth }) {
+    if (auth.method === 'aws' && auth.access_key_id === undefined) return ['aws'];
+    return auth.method === 'gcp' && auth.jwt === undefined && auth.credentials_json === undefined ? ['gcp'] : [];
+  },
+  credentials: credentialsFrom,
   async exchange(config, context, signal) {
     const { exchangeSecretId } = await import('./exchange.ts');
     return exchangeSecretId(config, context, signal);

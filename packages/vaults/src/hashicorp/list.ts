@@ -1,6 +1,6 @@
 import { classOf, KeyferryError } from '@keyferry/core';
+import { gather } from '../common/gather.ts';
 import type { ConnectContext, ListScope, SecretRef } from '../contract.ts';
-import { gather } from '../gather.ts';
 import { type FolderReader, nameOf } from './folder.ts';
 import { isObject } from './json.ts';
 import type { MountInspector } from './mount.ts';

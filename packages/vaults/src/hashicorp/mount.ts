@@ -1,6 +1,6 @@
 import { classOf, vaultFailure } from '@keyferry/core';
+import { untilAborted } from '../common/until-aborted.ts';
 import type { CallOperation } from '../contract.ts';
-import { untilAborted } from '../until-aborted.ts';
 import type { HashicorpConfig } from './config.ts';
 import { type Answer, dataOf, failureOf, saysNothingHere } from './errors.ts';
 import { isObject } from './json.ts';
@@ -12,6 +12,8 @@ export type KvVersion = 1 | 2;
 interface Mount {
   version: KvVersion;
   container: 'present' | 'unproven';
+  /** What the vault itself calls it, where it tells: a mount that is made anew has another one. */
+  id: string | null;
 }
 
 export interface MountInspector {
@@ -19,6 +21,11 @@ export interface MountInspector {
   inspect(operation: CallOperation, signal: AbortSignal): Promise<Mount>;
   /** As configured or as last proven, else asked: what can't be proven is a guess, and asked again the next time. */
   version(signal: AbortSignal): Promise<KvVersion>;
+  /**
+   * The same for whoever writes, where a guess won't do: a mount of version 1 would take a write that is meant for
+   * version 2, at another path. Rejects with `container_unproven`.
+   */
+  versionToWrite(signal: AbortSignal): Promise<KvVersion>;
   /**
    * Vouches for a 404 that a read of this version has met, by a look at the mount that begins after it: a mount of the
    * other version answers everything so. Rejects with `container_unproven`, `container_mismatch` or
@@ -34,11 +41,11 @@ export function createMountInspector(config: HashicorpConfig, ask: Ask, now: () 
   let nextLook: Promise<Mount> | null = null;
 
   /** What the vault itself says, which it does for whoever has a permission on anything below the mount. */
-  async function told(operation: CallOperation, signal: AbortSignal): Promise<KvVersion | null> {
+  async function told(operation: CallOperation, signal: AbortSignal): Promise<Mount | null> {
     const request = { path: `sys/internal/ui/mounts/${mount}`, what: `find the mount "${config.mount}"` };
     try {
       const data = await ask(operation, request, signal, (answer) => dataOf(answer, request.what, now()));
-      return versionOf(data, config);
+      return { version: versionOf(data, config), container: 'present', id: idOf(data) };
     } catch (error) {
       if (classOf(error) === 'forbidden') return null;
       throw error;
@@ -62,15 +69,14 @@ export function createMountInspector(config: HashicorpConfig, ask: Ask, now: () 
   async function behaviour(operation: CallOperation, signal: AbortSignal): Promise<Mount> {
     // KV 2 serves nothing at the root of its mount, so that what lists there is KV 1.
     if (config.kv_version !== 2 && listsKeys(await look(mount, operation, signal)))
-      return { version: 1, container: 'present' };
+      return { version: 1, container: 'present', id: null };
     if (config.kv_version !== 1 && listsKeys(await look(`${mount}/metadata`, operation, signal)))
-      return { version: 2, container: 'present' };
-    return { version: config.kv_version ?? 2, container: 'unproven' };
+      return { version: 2, container: 'present', id: null };
+    return { version: config.kv_version ?? 2, container: 'unproven', id: null };
   }
 
   async function inspect(operation: CallOperation, signal: AbortSignal): Promise<Mount> {
-    const version = await told(operation, signal);
-    const found = version === null ? await behaviour(operation, signal) : ({ version, container: 'present' } as const);
+    const found = (await told(operation, signal)) ?? (await behaviour(operation, signal));
     if (config.kv_version !== undefined && found.version !== config.kv_version)
       throw otherVersion(found.version, config.kv_version);
     proven = found.container === 'present' ? found.version : undefined;
@@ -95,12 +101,18 @@ export function createMountInspector(config: HashicorpConfig, ask: Ask, now: () 
   return {
     inspect,
     version: async (signal) => config.kv_version ?? proven ?? (await inspect('detect', signal)).version,
+    async versionToWrite(signal) {
+      const known = config.kv_version ?? proven;
+      if (known !== undefined) return known;
+      const found = await inspect('detect', signal);
+      if (found.container === 'unproven')
+        throw unproven(`Nothing was written: it can’t be seen of which version the mount "${config.mount}" is.`);
+      return found.version;
+    },
     async prove(version, signal) {
       const found = await untilAborted(freshLook(), signal);
       if (found.container === 'unproven')
-        throw vaultFailure('invalid', `Nothing was found, but the mount "${config.mount}" can’t be seen to be there.`, {
-          code: 'container_unproven',
-        });
+        throw unproven(`Nothing was found, but the mount "${config.mount}" can’t be seen to be there.`);
       if (found.version !== version) throw otherVersion(found.version, version);
     },
   };
@@ -124,6 +136,17 @@ function versionOf(data: Record<string, unknown>, config: HashicorpConfig): KvVe
     });
   if (type !== 'kv' && type !== 'generic') throw mismatch(`The mount "${config.mount}" is no KV secrets engine.`);
   return isObject(options) && options.version === '2' ? 2 : 1;
+}
+
+/** Texts that are kept as a mount's name; any other is not kept. */
+const mountId = /^[\w.-]{1,128}$/;
+
+function idOf({ uuid, accessor }: Record<string, unknown>): string | null {
+  return ([uuid, accessor].find((id) => typeof id === 'string' && mountId.test(id)) as string | undefined) ?? null;
+}
+
+function unproven(what: string) {
+  return vaultFailure('invalid', what, { code: 'container_unproven' });
 }
 
 function mismatch(what: string) {

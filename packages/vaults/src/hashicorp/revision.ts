@@ -8,12 +8,12 @@ import { stateOfMetadata, type VersionState } from './state.ts';
 
 /** A listed secret of which nothing but its name is known. */
 export function bareRef(path: string): SecretRef {
-  return { path, version: null, revision: null, deleted: false };
+  return { path, facts: null, version: null, revision: null, deleted: false };
 }
 
 export function refOf(path: string, state: VersionState | null): SecretRef {
   if (state === null) return bareRef(path);
-  return { path, version: state.version, revision: state.revision, deleted: state.deleted };
+  return { path, facts: null, version: state.version, revision: state.revision, deleted: state.deleted };
 }
 
 /** The state of a KV 2 secret by its metadata; null if there is no such secret. Anything unclear rejects. */

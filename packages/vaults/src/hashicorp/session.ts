@@ -4,10 +4,15 @@ import type { Tokens } from './auth.ts';
 import type { VaultClient, VaultRequest } from './client.ts';
 import type { Answer } from './errors.ts';
 
+interface Question extends Pick<VaultRequest, 'method' | 'path' | 'what' | 'json' | 'listing'> {
+  /** Called before each time that it is sent. */
+  sending?(): void;
+}
+
 /** One authenticated question to the vault; `read` turns the answer into what was asked for, or throws its failure. */
 export type Ask = <T>(
   operation: CallOperation,
-  request: Pick<VaultRequest, 'path' | 'what' | 'listing'>,
+  question: Question,
   signal: AbortSignal,
   read: (answer: Answer) => T,
 ) => Promise<T>;
@@ -32,11 +37,12 @@ export function createAsk(client: VaultClient, tokens: Tokens, context: ConnectC
     return found === 'bad';
   }
 
-  return async (operation, request, signal, read) => {
+  return async (operation, { sending, ...request }, signal, read) => {
     const attempt = async (token: string) => {
-      const result = await context.call(operation, signal, async (attemptSignal) =>
-        read(await client.send({ ...request, token, signal: attemptSignal })),
-      );
+      const result = await context.call(operation, signal, async (attemptSignal) => {
+        sending?.();
+        return read(await client.send({ ...request, token, signal: attemptSignal }));
+      });
       everAllowed = true;
       return result;
     };

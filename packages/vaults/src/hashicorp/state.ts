@@ -1,4 +1,6 @@
 import { hash } from 'node:crypto';
+import { earlier, timeOf } from '../common/expiry-tag.ts';
+import type { SecretVersion } from '../contract.ts';
 import { canonicalJson, isObject, type JsonObject } from './json.ts';
 
 /** A version of a KV 2 secret as both its metadata and a read of its data describe it. */
@@ -8,6 +10,8 @@ export interface VersionState {
   revision: string;
   /** Soft-deleted, destroyed, or past its time. */
   deleted: boolean;
+  /** For good. */
+  destroyed: boolean;
   createdAt: Date | null;
   /** The end the vault itself has set, or the one in the custom metadata `expires_at`, whichever comes first. */
   expiresAt: Date | null;
@@ -29,6 +33,19 @@ export function stateOfRead(metadata: JsonObject, now: number): VersionState | n
   return Number.isInteger(metadata.version) ? describe(metadata, now) : null;
 }
 
+/** Every version in the answer to a metadata read, the newest first, or null if it is none. */
+export function versionsOfMetadata(metadata: JsonObject, now: number): SecretVersion[] | null {
+  const { current_version: current, versions } = metadata;
+  if (!Number.isInteger(current) || !isObject(versions)) return null;
+  const numbers = Object.keys(versions).sort((a, b) => Number(b) - Number(a));
+  return numbers.map((version) => {
+    const fields = versions[version];
+    const { destroyed, deleted, createdAt } = describe({ ...(isObject(fields) ? fields : {}), version }, now);
+    const state = destroyed ? 'destroyed' : deleted ? 'deleted' : 'available';
+    return { version, createdAt, state, current: version === String(current), labels: [] };
+  });
+}
+
 function describe(fields: JsonObject, now: number): VersionState {
   const createdTime = textOf(fields.created_time);
   const deletionTime = textOf(fields.deletion_time);
@@ -40,6 +57,7 @@ function describe(fields: JsonObject, now: number): VersionState {
   return {
     version,
     revision: `${version}.${fingerprint.slice(0, 16)}`,
+    destroyed,
     deleted: destroyed || (deletedAt !== null && deletedAt.getTime() <= now),
     createdAt: timeOf(createdTime),
     expiresAt: earlier(deletedAt, timeOf(metadata.expires_at)),
@@ -56,25 +74,4 @@ function customMetadata(value: unknown): Record<string, string> {
   return Object.fromEntries(
     Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
   );
-}
-
-const isoTime = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(?<offset>Z|[+-]\d\d:?\d\d)?)?$/i;
-
-/**
- * An ISO 8601 date or time, in UTC unless it says otherwise. Null for anything else, for what a person wrote there need
- * not be one, and for years that a database can't hold.
- */
-function timeOf(text: string | undefined): Date | null {
-  const match = isoTime.exec(text ?? '');
-  if (match === null) return null;
-  const [iso, clock] = match;
-  // Without Z, a time would be one of the zone that this process happens to run in.
-  const time = new Date(clock !== undefined && match.groups?.offset === undefined ? `${iso}Z` : iso);
-  const year = time.getUTCFullYear();
-  return year >= 1 && year <= 9999 ? time : null;
-}
-
-function earlier(a: Date | null, b: Date | null): Date | null {
-  if (a === null || b === null) return a ?? b;
-  return a < b ? a : b;
 }

@@ -6,7 +6,7 @@ import { tlsOptions } from './tls.ts';
 
 /** What node-vault hands to its HTTP layer, as far as we set it. */
 export interface TransportRequest {
-  method: 'GET' | 'POST';
+  method: 'GET' | 'POST' | 'DELETE';
   uri: string;
   headers: Record<string, string>;
   json?: object;

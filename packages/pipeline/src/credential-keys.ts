@@ -1,0 +1,29 @@
+import type { CredentialKeys } from '@keyferry/connections';
+import {
+  credentialVersions,
+  type Keyring,
+  openCredentialKey,
+  type Store,
+  type TenantKeys,
+  type Tx,
+} from '@keyferry/store';
+
+/** How keys of a tenant are read that backends' credentials are in. */
+export function credentialKeys(
+  { store, keyring }: { store: Store; keyring: Keyring },
+  tenantId: string,
+): CredentialKeys {
+  return {
+    versions: (paths) => store.inTenant(tenantId, (tx) => credentialVersions(tx, paths)),
+    async read(path) {
+      const keys = await keyring.ofTenant(tenantId);
+      return await store.inTenant(tenantId, (tx) => openCredentialKey(tx, path, keys));
+    },
+  };
+}
+
+/** The same inside a transaction. */
+export const credentialKeysIn = (tx: Tx, keys: TenantKeys): CredentialKeys => ({
+  versions: (paths) => credentialVersions(tx, paths),
+  read: (path) => openCredentialKey(tx, path, keys),
+});

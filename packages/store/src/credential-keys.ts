@@ -1,0 +1,99 @@
+import { KeyferryError } from '@keyferry/core';
+import { sql } from 'kysely';
+import type { Tx } from './database.ts';
+import { type TenantKeys, valueBinding } from './encryption/keyring.ts';
+
+/** A key that holds credentials of a backend. */
+export interface CredentialKey {
+  /** The backend it came from. */
+  backendId: string;
+  value: Buffer;
+  /** The value before that one, or null where none is kept. */
+  previous: Buffer | null;
+}
+
+/** A text that changes when any of these keys gets another value, another state, or appears or goes. */
+export async function credentialVersions(tx: Tx, localPaths: readonly string[]): Promise<string> {
+  const rows = await tx
+    .selectFrom('keys')
+    .select(['id', 'version', 'state'])
+    .where('local_path', '=', sql<string>`ANY(${localPaths}::text[])`)
+    .orderBy('id')
+    .execute();
+  return rows.map(({ id, version, state }) => `${id}.${version}.${state}`).join(' ');
+}
+
+/** The values of a key that is served. Throws `reference_unresolved` for one that isn't there, or isn't served. */
+export async function openCredentialKey(tx: Tx, localPath: string, keys: TenantKeys): Promise<CredentialKey> {
+  const rows = await tx
+    .selectFrom('keys as k')
+    .innerJoin('key_versions as v', 'v.key_id', 'k.id')
+    .select(['k.id', 'k.tenant_id', 'k.backend_id', 'k.state', 'v.version', 'v.ciphertext', 'v.encryption_key_id'])
+    .where('k.local_path', '=', localPath)
+    .orderBy('v.version', 'desc')
+    .limit(2)
+    .execute();
+  const [current, previous] = rows.map((row) =>
+    keys.unseal(
+      { ciphertext: row.ciphertext, encryptionKeyId: row.encryption_key_id },
+      valueBinding(row.tenant_id, row.id, row.version),
+    ),
+  );
+  const [row] = rows;
+  if (!row || !current) throw unresolved(localPath, 'there is no key of that path');
+  if (row.state !== 'active' && row.state !== 'deprecated') throw unresolved(localPath, `that key is ${row.state}`);
+  return { backendId: row.backend_id, value: current, previous: previous ?? null };
+}
+
+function unresolved(localPath: string, why: string): KeyferryError {
+  return new KeyferryError('reference_unresolved', `The credentials in "${localPath}" can’t be used: ${why}.`, {
+    failureClass: 'unauthenticated',
+  });
+}
+
+/** Names of the backends whose credentials are in this key. */
+export async function dependentsOf(tx: Tx, localPath: string): Promise<string[]> {
+  const rows = await tx
+    .selectFrom('backends')
+    .select('name')
+    .where('credential_paths', '@>', sql<string[]>`ARRAY[${localPath}]::text[]`)
+    .where('state', '<>', 'removed')
+    .orderBy('name')
+    .execute();
+  return rows.map(({ name }) => name);
+}
+
+/** Names of other backends whose credentials are in live keys of this one. */
+export async function dependentsOfBackend(tx: Tx, backendId: string): Promise<string[]> {
+  const { rows } = await sql<{ name: string }>`
+    SELECT DISTINCT b.name FROM backends b JOIN keys k ON k.local_path = ANY(b.credential_paths)
+    WHERE k.backend_id = ${backendId} AND k.state IN ('active', 'deprecated')
+      AND b.id <> ${backendId} AND b.state <> 'removed' ORDER BY b.name`.execute(tx);
+  return rows.map(({ name }) => name);
+}
+
+/**
+ * Refuses credentials in keys that come from the backend itself, or from one that depends on it: none of them could ever
+ * be read again once one of them stops working. Of two changes at a time the second sees what the first has made.
+ * Throws `credentials_cycle`.
+ */
+export async function refuseCredentialCycle(
+  tx: Tx,
+  backend: { id: string; tenantId: string },
+  localPaths: readonly string[],
+): Promise<void> {
+  if (localPaths.length === 0) return;
+  await sql`SELECT pg_advisory_xact_lock(hashtextextended(${`credentials:${backend.tenantId}`}, 0))`.execute(tx);
+  const { rows } = await sql<{ name: string; own: boolean }>`
+    WITH RECURSIVE upstream (id) AS (
+      SELECT backend_id FROM keys WHERE local_path = ANY(${localPaths}::text[])
+      UNION SELECT k.backend_id FROM upstream u JOIN backends b ON b.id = u.id
+        JOIN keys k ON k.local_path = ANY(b.credential_paths))
+    SELECT b.name FROM upstream u JOIN backends b ON b.id = u.id WHERE u.id = ${backend.id}`.execute(tx);
+  const [self] = rows;
+  if (self)
+    throw new KeyferryError(
+      'credentials_cycle',
+      `The credentials of "${self.name}" can’t be in ${localPaths.map((path) => `"${path}"`).join(', ')}: what is there comes from it, or from a backend whose credentials come from it.`,
+    );
+}

@@ -1,0 +1,55 @@
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import { getCACertificates } from 'node:tls';
+import type { AwsConfig } from './config.ts';
+import { AnswerTooLarge } from './errors.ts';
+
+/** Larger than a page of listed secrets or a batch of values can be; 32 of them may be in memory at once. */
+const largestAnswer = 16 * 1024 * 1024;
+
+const connectMs = 10_000;
+
+/**
+ * The sockets of one connection, kept alive and at most as many as calls run at a time, for both services. The
+ * settings' authority is trusted beside the system's: behind a private endpoint the token service may still be Amazon's.
+ */
+export async function createTransport({ tls }: AwsConfig, parallelism: number) {
+  const { NodeHttpHandler } = await import('@smithy/node-http-handler');
+  const agent = { keepAlive: true, maxSockets: parallelism };
+  const requestHandler = new NodeHttpHandler({
+    connectionTimeout: connectMs,
+    httpAgent: new HttpAgent(agent),
+    httpsAgent: new HttpsAgent({
+      ...agent,
+      // Said explicitly, since NODE_TLS_REJECT_UNAUTHORIZED must not decide for a tenant.
+      rejectUnauthorized: true,
+      ...(tls?.ca_cert && { ca: [...getCACertificates('default'), tls.ca_cert] }),
+    }),
+    logger: silent,
+  });
+  return {
+    requestHandler,
+    streamCollector: collect,
+    /** Requests under way fail. */
+    close: () => requestHandler.destroy(),
+  };
+}
+
+export type Transport = Awaited<ReturnType<typeof createTransport>>;
+
+const nothing = () => {};
+
+/** The SDK's warnings go to the console otherwise. */
+export const silent = { trace: nothing, debug: nothing, info: nothing, warn: nothing, error: nothing };
+
+/** Rejects as soon as there is more than any answer has, and with it ends the connection. */
+async function collect(body: AsyncIterable<Buffer>): Promise<Uint8Array> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of body) {
+    length += chunk.length;
+    if (length > largestAnswer) throw new AnswerTooLarge();
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks, length);
+}

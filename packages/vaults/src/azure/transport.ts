@@ -1,0 +1,80 @@
+import { getCACertificates } from 'node:tls';
+import { AnswerTooLarge } from './errors.ts';
+
+export interface HttpRequest {
+  method: string;
+  url: string;
+  headers: Record<string, string>;
+  body: string | null;
+  signal: AbortSignal;
+}
+
+export interface HttpAnswer {
+  status: number;
+  /** By name in lower case. */
+  headers: Readonly<Record<string, string>>;
+  text: string;
+}
+
+/** The sockets of one connection: to the vault, to the directory, and to a machine's metadata service. */
+export interface Transport {
+  /** Any answer; redirects are answers too. Rejects with undici’s errors, or `AnswerTooLarge`. */
+  send(request: HttpRequest): Promise<HttpAnswer>;
+  /** Closes every socket; requests under way fail. */
+  close(): Promise<void>;
+}
+
+/** A page of 25 secrets with all their tags has a quarter of that. */
+const largestAnswer = 1024 * 1024;
+
+/** Silence of a server that a caller's deadline did not end before. */
+const silenceMs = 60_000;
+
+/** `caCert` is trusted beside the authorities that the process trusts: the directory has a public certificate. */
+export async function createTransport(caCert: string | undefined): Promise<Transport> {
+  const { Agent } = await import('undici');
+  const agent = new Agent({
+    allowH2: false,
+    keepAliveTimeout: 30_000,
+    headersTimeout: silenceMs,
+    bodyTimeout: silenceMs,
+    connect: {
+      timeout: 10_000,
+      // Said explicitly, since NODE_TLS_REJECT_UNAUTHORIZED must not decide for a tenant.
+      rejectUnauthorized: true,
+      ...(caCert !== undefined && { ca: [...getCACertificates('default'), caCert] }),
+    },
+  });
+
+  return {
+    async send({ method, url, headers, body, signal }) {
+      const { origin, pathname, search } = new URL(url);
+      // undici names the methods that it knows; the SDKs' are among them.
+      const asked = { origin, path: pathname + search, method: method as 'GET', headers, body, signal };
+      const response = await agent.request(asked);
+      const text = await textOf(response.body);
+      return { status: response.statusCode, headers: flatten(response.headers), text };
+    },
+    close: () => agent.destroy(),
+  };
+}
+
+/** Rejects as soon as there is more than any answer has, and with it ends the connection. */
+async function textOf(body: AsyncIterable<Buffer>): Promise<string> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of body) {
+    length += chunk.length;
+    if (length > largestAnswer) throw new AnswerTooLarge();
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks, length).toString();
+}
+
+function flatten(headers: Record<string, string | string[] | undefined>): Record<string, string> {
+  const entries = Object.entries(headers).flatMap(([name, value]) => {
+    const first = Array.isArray(value) ? value.join(', ') : value;
+    return first === undefined ? [] : [[name.toLowerCase(), first] as const];
+  });
+  return Object.fromEntries(entries);
+}

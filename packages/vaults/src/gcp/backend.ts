@@ -1,0 +1,96 @@
+import { classOf, vaultFailure } from '@keyferry/core';
+import { gather } from '../common/gather.ts';
+import type { ConnectContext, FetchOutcome, FetchRef, VaultBackend } from '../contract.ts';
+import { createTokens } from './auth.ts';
+import { createClient } from './client.ts';
+import type { GcpConfig } from './config.ts';
+import { confirmPresence } from './confirm.ts';
+import { createContainerInspector } from './container.ts';
+import { versionsOf } from './history.ts';
+import { listSecrets } from './list.ts';
+import { createLogin } from './login.ts';
+import { createNames } from './names.ts';
+import { createSecretReader, factsFor, readingOf } from './read.ts';
+import { createAsk } from './session.ts';
+import { createTokenRequests } from './token-requests.ts';
+import { createTransport } from './transport.ts';
+import { createSecretWriter } from './write.ts';
+
+/** Puts the parts together. No call is made until one of the methods is used. */
+export async function connectGcp(config: GcpConfig, context: ConnectContext): Promise<VaultBackend> {
+  const names = createNames(config);
+  const transport = await createTransport(config);
+  const client = await createClient(config, transport, () => context.now());
+  const tokens = createTokens(createLogin(config, createTokenRequests(transport, context), context), context);
+  const ask = createAsk(client, tokens, context);
+  const container = createContainerInspector(names.parent, ask);
+  const reader = createSecretReader(names, ask);
+  const writer = createSecretWriter(names, config.location !== undefined, ask, reader);
+
+  /** A 404 is believed once the project has been seen after it. */
+  async function proven<Result>(asked: Promise<Result>, signal: AbortSignal): Promise<Result> {
+    try {
+      return await asked;
+    } catch (error) {
+      if (classOf(error) === 'not_found') await container.prove(signal);
+      throw error;
+    }
+  }
+
+  async function read({ path, facts }: FetchRef, version: string, signal: AbortSignal) {
+    const payload = await proven(reader.payload('read', path, version, signal), signal);
+    return readingOf(payload, await proven(factsFor(reader, path, facts, signal), signal));
+  }
+
+  return {
+    async probe(signal) {
+      // A login takes a time of its own.
+      await tokens.current(signal);
+      const startedAt = context.now();
+      const containerId = await container.inspect('probe', signal);
+      return { container: 'present', containerId, server: null, latencyMs: context.now() - startedAt };
+    },
+
+    list: (scope, signal) => listSecrets(names, ask, scope, signal),
+
+    async *fetch(refs, signal) {
+      const left = refs.values();
+      const fetchOne = async (ref: FetchRef, taskSignal: AbortSignal): Promise<FetchOutcome> => {
+        try {
+          return { path: ref.path, reading: await read(ref, 'latest', taskSignal) };
+        } catch (error) {
+          taskSignal.throwIfAborted();
+          return { path: ref.path, error: error instanceof Error ? error : new Error('unknown failure') };
+        }
+      };
+      yield* gather(context.parallelism, signal, () => {
+        const { done, value: ref } = left.next();
+        return done ? undefined : (taskSignal) => fetchOne(ref, taskSignal);
+      });
+    },
+
+    confirm: (path, signal) => confirmPresence(reader, container, path, signal),
+    put: (path, value, options, signal) => writer.put(path, value, options, signal),
+
+    async remove(path, signal) {
+      if (!(await writer.remove(path, signal))) await container.prove(signal);
+    },
+
+    async restore(path) {
+      throw vaultFailure('not_found', `Google Secret Manager keeps nothing of "${path}" that could be restored.`);
+    },
+
+    versions: (path, signal) => proven(versionsOf(names, ask, reader, path, signal), signal),
+
+    async readVersion(path, version, signal) {
+      if (!/^[1-9]\d{0,18}$/.test(version))
+        throw vaultFailure('invalid', `Could not read a version of "${path}": its versions have numbers.`);
+      return read({ path, facts: null }, version, signal);
+    },
+
+    async close() {
+      tokens.close();
+      await transport.close();
+    },
+  };
+}

@@ -1,0 +1,57 @@
+import { classOf, KeyferryError } from '@keyferry/core';
+import type { ListScope, SecretRef } from '../contract.ts';
+import { malformed } from './errors.ts';
+import { type Names, readName } from './names.ts';
+import { largestPage, secretsPage } from './page.ts';
+import type { Ask } from './session.ts';
+import { factsOf, type Secret } from './state.ts';
+
+/** What is handed on at a time. */
+const pageSize = 500;
+
+/** Failures of the vault as a whole keep their code; every other one becomes `listing_incomplete`. */
+const codesOfTheWhole: readonly string[] = ['vault_unauthenticated', 'container_missing'];
+
+/** Pages through all secrets of the project, since its names know no folders. What can't be listed rejects. */
+export async function* listSecrets(
+  names: Names,
+  ask: Ask,
+  scope: ListScope,
+  signal: AbortSignal,
+): AsyncGenerator<SecretRef[], void, void> {
+  if (scope.folders.length === 0) return;
+  let from = '';
+  let page: SecretRef[] = [];
+  do {
+    const { items, next } = await secretsPage(ask, 'list', names.parent, { size: largestPage, from }, signal).catch(
+      (error) => rejectIncomplete(error, names.parent, signal),
+    );
+    for (const secret of items) {
+      const ref = refOf(secret, names);
+      if (!scope.folders.some((folder) => ref.path.startsWith(folder)) || !scope.includes(ref.path)) continue;
+      page.push(ref);
+      if (page.length < pageSize) continue;
+      yield page;
+      page = [];
+    }
+    from = next ?? '';
+  } while (from !== '');
+  if (page.length > 0) yield page;
+}
+
+/** Nothing in a listing changes with a new version: what is current is seen by reading alone. */
+function refOf(secret: Secret, names: Names): SecretRef {
+  const name = readName(secret.name);
+  if (name === null || name.version !== null) throw malformed(`list the secrets of ${names.parent}`);
+  return { path: names.pathOf(name.secret), version: null, revision: null, deleted: false, facts: factsOf(secret) };
+}
+
+function rejectIncomplete(error: unknown, parent: string, signal: AbortSignal): never {
+  signal.throwIfAborted();
+  if (error instanceof KeyferryError && codesOfTheWhole.includes(error.code)) throw error;
+  const why = error instanceof KeyferryError ? error.message : 'A fault of our own stopped it.';
+  throw new KeyferryError('listing_incomplete', `The listing of ${parent} is incomplete. ${why}`, {
+    failureClass: classOf(error),
+    ...(error instanceof KeyferryError && error.retryAfterMs !== undefined && { retryAfterMs: error.retryAfterMs }),
+  });
+}

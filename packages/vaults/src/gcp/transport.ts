@@ -1,0 +1,96 @@
+import { createSecureContext, getCACertificates } from 'node:tls';
+import type { Dispatcher } from 'undici';
+import type { GcpConfig } from './config.ts';
+
+export interface HttpRequest {
+  method: string;
+  url: string;
+  headers: Record<string, string>;
+  body?: string | undefined;
+  /** Most bytes that the answer may have. */
+  most?: number;
+  signal: AbortSignal;
+}
+
+export interface HttpAnswer {
+  status: number;
+  header(name: string): string | undefined;
+  body: Buffer;
+}
+
+export interface Transport {
+  /** Any answer. Follows no redirect, so that a token goes nowhere else. */
+  send(request: HttpRequest): Promise<HttpAnswer>;
+  /** Closes every socket; requests under way fail. */
+  close(): Promise<void>;
+}
+
+/** An answer was not read to its end, since it is larger than what it answers can be; the message says than what. */
+export class AnswerTooLarge extends Error {}
+
+/** Far more than a secret of 64 KiB, a secret's metadata or a token; 32 of them may be in memory at once. */
+const largestAnswer = 1024 * 1024;
+
+/** Silence of a server that a caller's deadline did not end before. */
+const silenceMs = 60_000;
+
+/** One set of connections for a backend, to its endpoint and to whatever gives tokens. */
+export async function createTransport(config: Pick<GcpConfig, 'tls'>): Promise<Transport> {
+  const { Agent } = await import('undici');
+  const agent = new Agent({
+    allowH2: false,
+    keepAliveTimeout: 30_000,
+    headersTimeout: silenceMs,
+    bodyTimeout: silenceMs,
+    connect: {
+      timeout: 10_000,
+      // Said explicitly, since NODE_TLS_REJECT_UNAUTHORIZED must not decide for a tenant.
+      rejectUnauthorized: true,
+      ...trustOf(config.tls?.ca_cert),
+    },
+  });
+  return {
+    async send({ method, url, headers, body = null, most = largestAnswer, signal }) {
+      const { origin } = new URL(url);
+      // Cut by hand: URL would resolve dots and decode what was encoded on purpose.
+      const path = url.slice(url.indexOf('/', url.indexOf('//') + 2));
+      const response = await agent.request({
+        origin,
+        path,
+        method: method as Dispatcher.HttpMethod,
+        headers,
+        body,
+        signal,
+      });
+      return {
+        status: response.statusCode,
+        header: (name) => headerOf(response, name),
+        body: await bytesOf(response.body, most),
+      };
+    },
+    close: () => agent.destroy(),
+  };
+}
+
+/** An authority of one's own comes beside the usual ones: tokens may still be Google's to give. */
+function trustOf(certificate: string | undefined) {
+  if (certificate === undefined) return {};
+  return { secureContext: createSecureContext({ ca: [...getCACertificates('default'), certificate] }) };
+}
+
+/** Rejects as soon as there is more than `most` bytes, and with it ends the connection. */
+async function bytesOf(body: AsyncIterable<Buffer>, most: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of body) {
+    length += chunk.length;
+    if (length > most) throw new AnswerTooLarge(`larger than ${most / 1024 ** 2} MiB`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks, length);
+}
+
+function headerOf(response: Dispatcher.ResponseData, name: string): string | undefined {
+  const value = response.headers[name];
+  return Array.isArray(value) ? value[0] : value;
+}
