@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import type { BareRequest } from './bare-loop.ts';
+import type { BareRequest } from './bare/main.ts';
 
 export interface BareProcess {
   /** Milliseconds that the calls alone take. */
@@ -10,7 +10,7 @@ export interface BareProcess {
 }
 
 export async function startBareProcess(): Promise<BareProcess> {
-  const child = fork(fileURLToPath(new URL('./bare-loop.ts', import.meta.url)), { stdio: 'inherit' });
+  const child = fork(fileURLToPath(new URL('./bare/main.ts', import.meta.url)), { stdio: 'inherit' });
   await once(child, 'message');
   return {
     async run(request) {

@@ -4,6 +4,7 @@ import { startPostgres, startRedis } from '@keyferry/embedded';
 import { requestSync } from '@keyferry/pipeline';
 import { createQueues, openRedis, waitForRedis } from '@keyferry/queue';
 import {
+  type BackendSettings,
   type Cycle,
   createBackend,
   createKeyring,
@@ -14,14 +15,14 @@ import {
   openStore,
 } from '@keyferry/store';
 import { createLog } from '@keyferry/telemetry';
-import { settingsFor } from '../support/backend-settings.ts';
+import { defaultSettings } from '../support/backend-settings.ts';
 import { startApp } from '../support/processes.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 export interface BenchSite extends AsyncDisposable {
   startWorker(): Promise<BenchWorker>;
   /** Registers a backend of its own for the vault: another name for every run that has to start from nothing. */
-  addBackend(vault: { url: string; rootToken: string }): Promise<string>;
+  addBackend(vault: Pick<BackendSettings, 'kind' | 'config' | 'auth'>): Promise<string>;
   cycle(backendId: string): Promise<{ cycle: Cycle; milliseconds: number }>;
   /** The sum of all keys' row versions: it moves with every key row that is written. */
   keyWrites(): Promise<number>;
@@ -64,6 +65,7 @@ export async function openBenchSite(): Promise<BenchSite> {
         REDIS_URL: redisServer.url,
         KEYFERRY_MASTER_KEY: masterKey,
         KEYFERRY_LOG_LEVEL: 'error',
+        ...(process.env.PROF ? { NODE_OPTIONS: '--cpu-prof --cpu-prof-dir=/tmp/prof' } : {}),
       });
       cleanup.defer(() => worker.kill());
       return {
@@ -76,7 +78,8 @@ export async function openBenchSite(): Promise<BenchSite> {
     },
     async addBackend(vault) {
       const name = `run-${++names}`;
-      const settings = settingsFor(vault, {
+      const settings = defaultSettings({
+        ...vault,
         name,
         path_mapping: [{ from: `${name}/**`, to: 'bifrost/**' }],
         sync_interval_seconds: 24 * 3600,

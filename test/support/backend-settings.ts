@@ -1,14 +1,10 @@
 import type { BackendSettings } from '@keyferry/store';
 
-/** Settings of a backend for an emulator's mount `secret`, with the product's defaults. */
-export function settingsFor(
-  vault: { url: string; rootToken: string },
-  changes: Partial<BackendSettings> & { name: string },
-): BackendSettings {
+type Given = Pick<BackendSettings, 'name' | 'kind' | 'config' | 'auth'>;
+
+/** Settings of a backend with the product's defaults. */
+export function defaultSettings(given: Partial<BackendSettings> & Given): BackendSettings {
   return {
-    kind: 'hashicorp',
-    config: { address: vault.url, mount: 'secret' },
-    auth: { method: 'token', token: vault.rootToken },
     prefix: 'bifrost',
     sync_paths: ['bifrost/*'],
     exclude_paths: [],
@@ -23,6 +19,18 @@ export function settingsFor(
     version_history: false,
     credential_paths: [],
     state: 'active',
-    ...changes,
+    ...given,
   };
 }
+
+/** The same for an emulator's mount `secret`. */
+export const settingsFor = (
+  vault: { url: string; rootToken: string },
+  changes: Partial<BackendSettings> & { name: string },
+): BackendSettings =>
+  defaultSettings({
+    kind: 'hashicorp',
+    config: { address: vault.url, mount: 'secret' },
+    auth: { method: 'token', token: vault.rootToken },
+    ...changes,
+  });

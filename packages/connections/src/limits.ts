@@ -21,7 +21,7 @@ export interface ConnectionLimits {
 }
 
 export const defaultLimits: ConnectionLimits = {
-  parallelism: 32,
+  parallelism: 128,
   deadlineMs: 15_000,
   attempts: 3,
   retryBaseMs: 250,

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { KnownRevision } from '@keyferry/store';
 
 /**
@@ -101,6 +101,6 @@ function wordsOf(hash: Buffer): Uint32Array {
 
 function revisionWords(revision: string | null): [number, number] {
   if (revision === null) return [0, 0];
-  const hash = createHash('sha256').update(revision).digest();
-  return [hash.readUInt32LE(0), hash.readUInt32LE(4)];
+  const digest = hash('sha256', revision, 'buffer');
+  return [digest.readUInt32LE(0), digest.readUInt32LE(4)];
 }

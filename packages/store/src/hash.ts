@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 /** The first half of the SHA-256 of a remote path: `keys.remote_hash`. */
 export function remoteHash(remotePath: string): Buffer {
-  return createHash('sha256').update(remotePath, 'utf8').digest().subarray(0, 16);
+  return hash('sha256', remotePath, 'buffer').subarray(0, 16);
 }

@@ -42,7 +42,7 @@ export class Bench {
     return vault;
   }
 
-  /** Skips the case for a real vault, and for one that is only read. */
+  /** Skips the case for a vault that is only read. */
   async openWritable(): Promise<OpenVault> {
     if (!this.target.capabilities.write) this.skip('this vault is not written to');
     return this.open();

@@ -35,6 +35,9 @@ function parseSettings(text: string, name: string): Settings {
   }
 }
 
+/** Names that the grammar allows below a folder too, however long the separator is that stands for its slashes. */
+const plainName = /^[\p{L}\p{N}](?!.*(--|\/\/)).{0,98}(?<=[\p{L}\p{N}])$/u;
+
 /** Everything is made and removed through the backend itself, below a folder of each case's own. */
 function realTarget(target: ConformanceTarget, settings: Settings): ConformanceTarget {
   const { definition } = target;
@@ -44,6 +47,7 @@ function realTarget(target: ConformanceTarget, settings: Settings): ConformanceT
     ...target,
     name: `${definition.kind}, a real one`,
     caseTimeoutMs,
+    names: { ...target.names, allowed: target.names.allowed.filter((name) => plainName.test(name)) },
     definition: {
       ...definition,
       connect: async (config, context) => remembering(await definition.connect(config, context), made),

@@ -16,9 +16,14 @@ export function credentialsOf({ auth }: Settings): string[] {
     .filter((text) => text.length >= shortestCredential && !/^(\/|https?:)/.test(text));
 }
 
+/** A document of credentials, as a service account's key, is looked into for its secret members. */
 function textsIn(value: unknown): string[] {
-  if (typeof value === 'string') return [value];
+  if (typeof value === 'string') return [value, ...(value.startsWith('{') ? secretsIn(JSON.parse(value)) : [])];
   return typeof value === 'object' && value !== null ? Object.values(value).flatMap(textsIn) : [];
+}
+
+function secretsIn(document: Settings): string[] {
+  return Object.entries(document).flatMap(([name, value]) => (/key|secret|token/.test(name) ? textsIn(value) : []));
 }
 
 /** Everything that somebody who logs, prints or serialises it could get to see. */

@@ -1,9 +1,12 @@
 import { KeyferryError } from '@keyferry/core';
+import { aws } from './aws/index.ts';
+import { azure } from './azure/index.ts';
 import type { VaultDefinition } from './contract.ts';
+import { gcp } from './gcp/index.ts';
 import { hashicorp } from './hashicorp/index.ts';
 
 /** Every vault Keyferry speaks to: one line each. */
-export const builtInVaults = [hashicorp] as const;
+export const builtInVaults = [hashicorp, aws, gcp, azure] as const;
 
 export type VaultRegistry = readonly VaultDefinition[];
 

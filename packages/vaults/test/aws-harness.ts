@@ -63,6 +63,3 @@ export function setVariables(variables: Record<string, string | undefined>): voi
     onTestFinished(() => set(before));
   }
 }
-
-/** How often each operation was asked for. */
-export const counts = ({ requests }: AwsEmulator) => requests.counts;

@@ -25,7 +25,7 @@ export function authorize({ caller, identities }: Call, action: string, resource
     throw accessDenied(caller.arn, `secretsmanager:${action}`, resource, decision === 'denied');
 }
 
-export const notFound = () =>
+const notFound = () =>
   new Refusal('ResourceNotFoundException', "Secrets Manager can't find the specified secret.");
 
 export const markedForDeletion = () =>

@@ -45,7 +45,7 @@ export interface Role {
 const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
 
 /** An identifier as Amazon makes them, such as `AKIA` and sixteen characters. */
-export function newId(prefix: string): string {
+function newId(prefix: string): string {
   return prefix + Array.from({ length: 16 }, () => alphabet[randomInt(alphabet.length)]).join('');
 }
 

@@ -30,6 +30,8 @@ function perform(state: AwsState, action: string, parameters: URLSearchParams, r
   const call: StsCall = { parameters, identities: state.identities, provider: state.provider, now: state.now() };
   switch (action) {
     case withoutSignature:
+      // One that is there all the same has to be right.
+      if (request.headers.authorization !== undefined) authenticate(state, request, 'sts');
       return assumeRoleWithWebIdentity(call);
     case 'AssumeRole':
       return assumeRole(call, authenticate(state, request, 'sts').key.principal);

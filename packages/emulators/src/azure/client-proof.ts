@@ -52,6 +52,10 @@ function byOwnKey(jwt: Jwt, { clientId, certificates }: Identity, tokenUrl: stri
     ];
   if (!isSignedBy(jwt, new X509Certificate(certificate).publicKey))
     return [700027, 'Client assertion failed signature validation.'];
+  // The chain, where it is sent: the registered certificate comes first.
+  const sent = Array.isArray(header.x5c) ? header.x5c[0] : undefined;
+  if (header.x5c !== undefined && sent !== new X509Certificate(certificate).raw.toString('base64'))
+    return [700027, 'The certificate chain in the client assertion does not begin with the registered one.'];
   if (claims.iss !== clientId || claims.sub !== clientId)
     return [700021, 'Client assertion application identifier doesn’t match the client_id parameter.'];
   if (claims.aud !== tokenUrl) return [700023, 'Client assertion audience claim does not match the realm issuer.'];

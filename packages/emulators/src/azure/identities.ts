@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 
-export const permissions = ['get', 'list', 'set', 'delete', 'recover', 'purge'] as const;
+const permissions = ['get', 'list', 'set', 'delete', 'recover', 'purge'] as const;
 export type Permission = (typeof permissions)[number];
 
 /** An application of the tenant, or a managed identity of a machine. */

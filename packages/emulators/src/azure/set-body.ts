@@ -2,7 +2,7 @@ import { isObject } from './jwt.ts';
 import type { VersionSettings } from './secrets.ts';
 
 /** What the service takes. */
-export const limits = { valueLength: 25_600, tags: 15, tagLength: 256, contentTypeLength: 255 };
+const limits = { valueLength: 25_600, tags: 15, tagLength: 256, contentTypeLength: 255 };
 
 export interface SetBody extends VersionSettings {
   value?: string;

@@ -1,44 +1,65 @@
 import type { Reply } from '../http/send.ts';
 import { errorInfo, invalid, json, oauthError, Refusal } from './answer.ts';
+import { awsIdentityOf } from './aws-identity.ts';
 import { membersOf, parseBody } from './body.ts';
 import { parseDuration } from './clock.ts';
 import { isSignedBy, readJwt } from './jwt.ts';
 import type { GcpState } from './state.ts';
+import type { Oidc } from './tokens.ts';
 
 const exchangeGrant = 'urn:ietf:params:oauth:grant-type:token-exchange';
 const accessTokenType = 'urn:ietf:params:oauth:token-type:access_token';
-const tokenTypes = ['urn:ietf:params:oauth:token-type:jwt', 'urn:ietf:params:oauth:token-type:id_token'];
 const cloudScope = 'https://www.googleapis.com/auth/cloud-platform';
 
-/** The security token service: an access token of a pool's principal for the token of an issuer that the pool trusts. */
+/** What a provider takes for a subject's token. */
+const tokenTypes = {
+  oidc: ['urn:ietf:params:oauth:token-type:jwt', 'urn:ietf:params:oauth:token-type:id_token'],
+  aws: ['urn:ietf:params:aws:token-type:aws4_request'],
+};
+
+/** The security token service: an access token of a pool's principal for the token of whom the pool trusts. */
 export function exchangeToken(state: GcpState, form: URLSearchParams): Reply {
   const field = (name: string) => form.get(name) ?? '';
   const badRequest = (description: string) => oauthError(400, 'invalid_request', description);
   if (field('grant_type') !== exchangeGrant)
     return oauthError(400, 'unsupported_grant_type', 'The grant type is not supported.');
   if (field('requested_token_type') !== accessTokenType) return badRequest('Invalid requested_token_type.');
-  if (!tokenTypes.includes(field('subject_token_type'))) return badRequest('Invalid value for "subject_token_type".');
   if (field('scope') === '') return badRequest('Missing "scope".');
   const provider = state.providers.get(field('audience'));
   if (provider === undefined) return badRequest('Invalid value for "audience".');
-  const jwt = readJwt(field('subject_token'));
-  if (jwt === null) return oauthError(400, 'invalid_grant', 'Unable to parse the ID Token.');
-  const { iss, aud, sub, exp } = jwt.claims;
-  if (iss !== provider.issuer)
-    return oauthError(400, 'invalid_grant', 'The issuer in ID Token does not match the expected one.');
-  if (aud !== provider.tokenAudience)
-    return oauthError(400, 'invalid_grant', 'The audience in ID Token does not match the expected audience.');
-  if (!isSignedBy(jwt, provider.key.publicKey))
-    return oauthError(400, 'invalid_grant', 'Error connecting to the given credential’s issuer or wrong signature.');
-  if (!(Number(exp) * 1_000 > state.clock.now()))
-    return oauthError(400, 'invalid_grant', 'ID Token is stale to sign-in.');
-  const { token, seconds } = state.tokens.issue(provider.principalPrefix + String(sub));
+  const { trusts, audience, principalPrefix } = provider;
+  if (!tokenTypes[trusts.kind].includes(field('subject_token_type')))
+    return badRequest('Invalid value for "subject_token_type".');
+  const now = state.clock.now();
+  const found =
+    trusts.kind === 'oidc'
+      ? subjectOf(trusts, field('subject_token'), now)
+      : { subject: awsIdentityOf(field('subject_token'), audience, trusts.keys, now) };
+  if ('problem' in found) return oauthError(400, 'invalid_grant', found.problem);
+  if (found.subject === null)
+    return oauthError(400, 'invalid_grant', 'Received invalid AWS response: the signature does not match.');
+  const { token, seconds } = state.tokens.issue(principalPrefix + found.subject);
   return json(200, {
     access_token: token,
     issued_token_type: accessTokenType,
     token_type: 'Bearer',
     expires_in: seconds,
   });
+}
+
+function subjectOf(
+  { issuer, tokenAudience, key }: Oidc,
+  token: string,
+  now: number,
+): { subject: string } | { problem: string } {
+  const jwt = readJwt(token);
+  if (jwt === null) return { problem: 'Unable to parse the ID Token.' };
+  const { iss, aud, sub, exp } = jwt.claims;
+  if (iss !== issuer) return { problem: 'The issuer in ID Token does not match the expected one.' };
+  if (aud !== tokenAudience) return { problem: 'The audience in ID Token does not match the expected audience.' };
+  if (!isSignedBy(jwt, key.publicKey)) return { problem: 'The signature of the ID Token is not of its issuer.' };
+  if (!(Number(exp) * 1_000 > now)) return { problem: 'ID Token is stale to sign-in.' };
+  return { subject: String(sub) };
 }
 
 /** `generateAccessToken` of the IAM credentials API: who may act as a service account gets a token of it. */

@@ -26,6 +26,7 @@ export interface Pool {
 export class Identities {
   readonly #state: GcpState;
   readonly #address: { url: string };
+  #rotations = 0;
 
   constructor(state: GcpState, address: { url: string }) {
     this.#state = state;
@@ -37,7 +38,7 @@ export class Identities {
     const email = `${name}@${projectId}.iam.gserviceaccount.com`;
     const { accounts, access } = this.#state;
     const keyId = Buffer.from(email).toString('hex').slice(0, 40);
-    const key = keyPair(accounts.size);
+    const key = keyPair(`account ${accounts.size}`);
     accounts.set(email, { email, projectId, keyId, key, disabled: false, actors: new Set() });
     access.grant(email, projectId);
     return email;
@@ -59,14 +60,26 @@ export class Identities {
     });
   }
 
+  /** A person who may do everything in the project; gives what gcloud keeps of their login. */
+  person(email: string, projectId: string): string {
+    const [clientId, clientSecret, token] = ['client', 'client-secret', `refresh-${email}`];
+    this.#state.people.set(token, { email, clientId, clientSecret });
+    this.grant(email, projectId);
+    return JSON.stringify({
+      type: 'authorized_user',
+      client_id: clientId,
+      client_secret: clientSecret,
+      refresh_token: token,
+      token_uri: `${this.#address.url}/token`,
+    });
+  }
+
   /** Gives the account another key: the one it had is no longer good. */
   rotateKey(email: string): void {
     const account = this.account(email);
-    const index = this.#state.accounts.size + 1;
-    Object.assign(account, {
-      key: keyPair(index),
-      keyId: `${account.keyId.slice(0, 36)}${String(index).padStart(4, '0')}`,
-    });
+    this.#rotations += 1;
+    account.key = keyPair(`rotated ${this.#rotations}`);
+    account.keyId = `${account.keyId.slice(0, 36)}${String(this.#rotations).padStart(4, '0')}`;
   }
 
   disable(email: string): void {
@@ -94,9 +107,10 @@ export class Identities {
     const path = `iam.googleapis.com/projects/${projectNumber}/locations/global/workloadIdentityPools/${name}`;
     const audience = `//${path}/providers/oidc`;
     const principalPrefix = `principal://${path}/subject/`;
-    const key = keyPair(this.#state.accounts.size + this.#state.providers.size + 10);
+    const key = keyPair(`issuer ${this.#state.providers.size}`);
     const tokenAudience = `https:${audience}`;
-    this.#state.providers.set(audience, { audience, principalPrefix, issuer, tokenAudience, key });
+    const trusts = { kind: 'oidc', issuer, tokenAudience, key } as const;
+    this.#state.providers.set(audience, { audience, principalPrefix, trusts });
     const { url } = this.#address;
     return {
       audience,
@@ -120,6 +134,32 @@ export class Identities {
           ...more,
         }),
     };
+  }
+
+  /**
+   * A pool that trusts AWS, where this is the only key. Gives the text of its configuration, of the type
+   * `external_account`; the holder of the key may do everything in the project.
+   */
+  awsPool(key: { id: string; secret: string; arn: string }, projectId: string): string {
+    const path = 'iam.googleapis.com/projects/510000000001/locations/global/workloadIdentityPools/aws';
+    const audience = `//${path}/providers/aws`;
+    const principalPrefix = `principal://${path}/subject/`;
+    const trusts = { kind: 'aws', keys: new Map([[key.id, key]]) } as const;
+    this.#state.providers.set(audience, { audience, principalPrefix, trusts });
+    this.grant(principalPrefix + key.arn, projectId);
+    return JSON.stringify({
+      type: 'external_account',
+      audience,
+      subject_token_type: 'urn:ietf:params:aws:token-type:aws4_request',
+      token_url: `${this.#address.url}/v1/token`,
+      credential_source: {
+        environment_id: 'aws1',
+        region_url: 'http://169.254.169.254/latest/meta-data/placement/availability-zone',
+        url: 'http://169.254.169.254/latest/meta-data/iam/security-credentials',
+        regional_cred_verification_url:
+          'https://sts.{region}.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15',
+      },
+    });
   }
 
   account(email: string): ServiceAccount {

@@ -5,16 +5,15 @@ export interface KeyPair {
   publicKey: KeyObject;
 }
 
-const pairs: KeyPair[] = [];
+const pairs = new Map<string, KeyPair>();
 
 /**
- * The n-th RSA key of this process. Making one takes a tenth of a second, so emulators of one process have the same;
- * within an emulator, each account has its own.
+ * The RSA key of this name. Making one takes a tenth of a second, so emulators of one process have the same; within an
+ * emulator, each account and each issuer has its own.
  */
-export function keyPair(index: number): KeyPair {
-  while (pairs.length <= index) pairs.push(generateKeyPairSync('rsa', { modulusLength: 2048 }));
-  const pair = pairs[index];
-  if (pair === undefined) throw new Error('no such key');
+export function keyPair(name: string): KeyPair {
+  const pair = pairs.get(name) ?? generateKeyPairSync('rsa', { modulusLength: 2048 });
+  pairs.set(name, pair);
   return pair;
 }
 

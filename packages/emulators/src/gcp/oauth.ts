@@ -13,8 +13,9 @@ const ownNames = ['https://oauth2.googleapis.com/token', 'https://www.googleapis
 /** A clock may be wrong by so many seconds. */
 const tolerance = 300;
 
-/** The token endpoint of service accounts: an access token for an assertion that the account has signed. */
+/** The token endpoint: an access token for an assertion that a service account has signed, or for a person’s login. */
 export function grantToken(state: GcpState, form: URLSearchParams, endpoint: string): Reply {
+  if (form.get('grant_type') === 'refresh_token') return refreshToken(state, form);
   if (form.get('grant_type') !== bearerGrant)
     return oauthError(400, 'unsupported_grant_type', `Invalid grant_type: ${form.get('grant_type') ?? ''}`);
   const jwt = readJwt(form.get('assertion') ?? '');
@@ -38,6 +39,16 @@ export function grantToken(state: GcpState, form: URLSearchParams, endpoint: str
   if (!scopes.split(' ').includes(scope)) return oauthError(400, 'invalid_scope', `${scopes} is no scope of this API`);
   const { token, seconds: lifetime } = state.tokens.issue(account.email);
   return json(200, { access_token: token, expires_in: lifetime - 1, token_type: 'Bearer' });
+}
+
+/** A person’s login, kept by gcloud, gives a token again and again. */
+function refreshToken(state: GcpState, form: URLSearchParams): Reply {
+  const person = state.people.get(form.get('refresh_token') ?? '');
+  if (person === undefined) return oauthError(400, 'invalid_grant', 'Bad Request');
+  if (form.get('client_id') !== person.clientId || form.get('client_secret') !== person.clientSecret)
+    return oauthError(401, 'invalid_client', 'The OAuth client was not found.');
+  const { token, seconds } = state.tokens.issue(person.email);
+  return json(200, { access_token: token, expires_in: seconds - 1, scope, token_type: 'Bearer' });
 }
 
 function isOfAccount({ keyId, key }: ServiceAccount, jwt: NonNullable<ReturnType<typeof readJwt>>): boolean {

@@ -1,7 +1,7 @@
 import { AccessList } from './access.ts';
 import type { Clock } from './clock.ts';
 import { SecretStore } from './store.ts';
-import { type Provider, type ServiceAccount, TokenBook } from './tokens.ts';
+import { type Person, type Provider, type ServiceAccount, TokenBook } from './tokens.ts';
 
 export interface Project {
   id: string;
@@ -16,6 +16,8 @@ export class GcpState {
   readonly clock: Clock;
   readonly projects = new Map<string, Project>();
   readonly accounts = new Map<string, ServiceAccount>();
+  /** By their refresh tokens. */
+  readonly people = new Map<string, Person>();
   /** Identity providers of workload identity pools, by audience. */
   readonly providers = new Map<string, Provider>();
   readonly access = new AccessList();

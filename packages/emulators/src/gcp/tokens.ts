@@ -12,16 +12,34 @@ export interface ServiceAccount {
   actors: Set<string>;
 }
 
-/** One provider of a workload identity pool, which trusts an issuer of OIDC tokens. */
+/** A person who has logged in to gcloud. */
+export interface Person {
+  email: string;
+  clientId: string;
+  clientSecret: string;
+}
+
+/** One provider of a workload identity pool, which trusts an issuer of OIDC tokens, or AWS. */
 export interface Provider {
   /** What the exchange is asked for: `//iam.googleapis.com/projects/…/providers/…`. */
   audience: string;
   /** `principal://iam.googleapis.com/…/subject/`, before the subject. */
   principalPrefix: string;
+  trusts: Oidc | Aws;
+}
+
+export interface Oidc {
+  kind: 'oidc';
   issuer: string;
   /** What `aud` of its tokens must be. */
   tokenAudience: string;
   key: KeyPair;
+}
+
+export interface Aws {
+  kind: 'aws';
+  /** By the id of the key: its secret, and whose it is. */
+  keys: Map<string, { secret: string; arn: string }>;
 }
 
 export interface AccessToken {

@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { createSecretKey, type KeyObject, randomBytes, randomUUID } from 'node:crypto';
 import { KeyferryError } from '@keyferry/core';
 import type { Store, Tx } from '../database.ts';
 import { keyedDigest, seal, unseal } from './cipher.ts';
@@ -49,27 +49,29 @@ export function createKeyring(store: Store, masterKey: MasterKey): Keyring {
 async function openKeys(tx: Tx, tenantId: string, masterKey: MasterKey): Promise<TenantKeys> {
   await makeMissingKeys(tx, tenantId, masterKey);
   const rows = await tx.selectFrom('encryption_keys').selectAll().execute();
-  const byId = new Map<string, Buffer>();
-  for (const row of rows)
-    byId.set(row.id, unseal(masterKey.bytes, row.wrapped, wrapping(tenantId, row.id, row.purpose)));
+  const byId = new Map<string, KeyObject>();
+  for (const row of rows) {
+    const bytes = unseal(masterKey.bytes, row.wrapped, wrapping(tenantId, row.id, row.purpose));
+    byId.set(row.id, createSecretKey(bytes));
+  }
   const current = (purpose: 'data' | 'digest') => {
     const row = rows.find((candidate) => candidate.purpose === purpose && candidate.retired_at === null);
     if (!row) throw new KeyferryError('decryption_failed', `The tenant ${tenantId} has no ${purpose} key.`);
-    return { id: row.id, bytes: byId.get(row.id) as Buffer };
+    return { id: row.id, key: byId.get(row.id) as KeyObject };
   };
   const data = current('data');
   const digest = current('digest');
   return {
     seal: (plaintext, associated) => ({
-      ciphertext: seal(data.bytes, plaintext, associated),
+      ciphertext: seal(data.key, plaintext, associated),
       encryptionKeyId: data.id,
     }),
     unseal({ ciphertext, encryptionKeyId }, associated) {
-      const bytes = byId.get(encryptionKeyId);
-      if (!bytes) throw new KeyferryError('decryption_failed', 'A stored ciphertext names an unknown data key.');
-      return unseal(bytes, ciphertext, associated);
+      const key = byId.get(encryptionKeyId);
+      if (!key) throw new KeyferryError('decryption_failed', 'A stored ciphertext names an unknown data key.');
+      return unseal(key, ciphertext, associated);
     },
-    digest: (bytes) => keyedDigest(digest.bytes, bytes),
+    digest: (bytes) => keyedDigest(digest.key, bytes),
     digestKeyId: digest.id,
     encryptionKeyId: data.id,
   };

@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import { fetchAll, listAll, patient, scope } from '../../test/support.ts';
+import { listAll, patient, scope } from '../../test/support.ts';
 import { type Bench, type Cases, full } from '../bench.ts';
 
 /** Beyond that many, seeding and listing take seconds. */
@@ -10,13 +10,18 @@ async function carries(bench: Bench, count: number, read: boolean): Promise<void
   const vault = await bench.open();
   const seeded = vault.emulated.seed(count);
   const backend = await vault.connect();
-  const paths = await vault.paths(backend);
+  const refs = await listAll(backend, vault.scope());
+  const paths = refs.map(({ path }) => path);
   expect(paths.length).toBe(count);
   expect(paths).toEqual([...seeded].sort());
   if (!read) return;
-  const found = await fetchAll(backend, paths);
-  expect([...found.keys()].sort()).toEqual(paths);
-  expect(new Set(found.values()).size).toBe(count);
+  const values = new Map<string, string>();
+  for await (const outcome of backend.fetch(refs, patient)) {
+    if ('error' in outcome) throw outcome.error;
+    values.set(outcome.path, outcome.reading.value.reveal().toString());
+  }
+  expect([...values.keys()].sort()).toEqual(paths);
+  expect(new Set(values.values()).size).toBe(count);
 }
 
 /** The size of a page, or the case is skipped. */

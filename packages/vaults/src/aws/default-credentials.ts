@@ -1,6 +1,8 @@
+import { classOf, isTransient } from '@keyferry/core';
 import { untilAborted } from '../common/until-aborted.ts';
 import { ending } from './caller.ts';
 import type { Credentials } from './clients.ts';
+import { failureOf } from './errors.ts';
 import { type LoginParts, refused } from './login.ts';
 import { silent } from './transport.ts';
 
@@ -31,8 +33,10 @@ export async function defaultCredentials(
         ...(sessionToken !== undefined && { sessionToken }),
         expiresAt: expiration?.getTime() ?? null,
       };
-    } catch {
+    } catch (error) {
       if (attempt.aborted) throw ending(attempt.reason, what);
+      const failure = failureOf(error, what, context.now());
+      if (isTransient(classOf(failure))) throw failure;
       throw refused(what, 'the environment, shared files, container and instance have none that can be used');
     }
   });

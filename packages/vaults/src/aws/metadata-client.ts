@@ -5,7 +5,7 @@ import { judgeTransport } from '../common/transport-failure.ts';
 import type { ConnectContext } from '../contract.ts';
 import { ending } from './caller.ts';
 
-export interface MetadataRequest {
+interface MetadataRequest {
   url: string;
   method?: 'GET' | 'PUT';
   headers?: Record<string, string>;
@@ -13,7 +13,7 @@ export interface MetadataRequest {
   what: string;
 }
 
-export interface MetadataAnswer {
+interface MetadataAnswer {
   status: number;
   text: string;
 }

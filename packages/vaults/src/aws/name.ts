@@ -1,4 +1,4 @@
-import { vaultFailure } from '@keyferry/core';
+import { type KeyferryError, vaultFailure } from '@keyferry/core';
 
 /** What Amazon takes for a name. Secrets that its own services manage have an exclamation mark in it. */
 const name = /^[A-Za-z0-9/_+=.@!-]{1,512}$/;
@@ -8,13 +8,15 @@ export function isName(path: string): boolean {
   return name.test(path);
 }
 
-/** Throws unless the path is a name. `what` goes after "Could not". */
+/** The failure of a path that is no name. `what` goes after "Could not". */
+export function nameless(what: string): KeyferryError {
+  const grammar = '1 to 512 ASCII letters, digits and any of /_+=.@-';
+  return vaultFailure('invalid', `Could not ${what}: the name of a secret of AWS has ${grammar}.`);
+}
+
+/** Throws unless the path is a name. */
 export function checkName(path: string, what: string): void {
-  if (!isName(path))
-    throw vaultFailure(
-      'invalid',
-      `Could not ${what}: a secret of AWS has a name of 1 to 512 ASCII letters, digits and any of /_+=.@-.`,
-    );
+  if (!isName(path)) throw nameless(what);
 }
 
 /** Throws unless the path is a name that a secret can be given: that mark is for Amazon's own services. */

@@ -4,7 +4,7 @@ import type { CallOperation, ConnectContext, FetchOutcome, FetchRef } from '../c
 import { createBatchReader } from './batch.ts';
 import type { Container } from './container.ts';
 import { type Describe, otherSecret } from './describe.ts';
-import { checkName, isName } from './name.ts';
+import { checkName, isName, nameless } from './name.ts';
 import type { Ask } from './session.ts';
 import { readingOf, type StoredValue, storedValue } from './value.ts';
 
@@ -79,8 +79,9 @@ export function createFetch({ ask, describe, readValue, container, context }: Fe
 
   return async function* fetch(refs: readonly FetchRef[], signal: AbortSignal): AsyncGenerator<FetchOutcome> {
     const byPath = Map.groupBy(refs, ({ path }) => path);
-    const left = [...byPath.keys()].filter(isName);
-    for (const ref of refs) if (!isName(ref.path)) yield { path: ref.path, error: nameless(ref.path) };
+    const named = [...byPath.keys()].filter(isName);
+    let begun = 0;
+    for (const ref of refs) if (!isName(ref.path)) yield { path: ref.path, error: nameless(`read "${ref.path}"`) };
 
     const read = async (paths: string[], taskSignal: AbortSignal): Promise<FetchOutcome[]> => {
       const found = await readAll(paths, taskSignal);
@@ -88,7 +89,8 @@ export function createFetch({ ask, describe, readValue, container, context }: Fe
       return Promise.all(asked.map((ref) => outcomeOf(ref, found.get(ref.path) ?? leftOut(ref.path), taskSignal)));
     };
     const outcomes = gather(context.parallelism, signal, () => {
-      const paths = left.splice(0, batches.allowed ? batchSize : 1);
+      const paths = named.slice(begun, begun + (batches.allowed ? batchSize : 1));
+      begun += paths.length;
       return paths.length === 0 ? undefined : (taskSignal) => read(paths, taskSignal);
     });
     for await (const some of outcomes) yield* some;
@@ -108,13 +110,4 @@ function ownError(error: unknown, signal: AbortSignal): Error {
 
 function leftOut(path: string): KeyferryError {
   return vaultFailure('invalid', `Could not read "${path}": AWS’s answer leaves it out.`);
-}
-
-function nameless(path: string): Error {
-  try {
-    checkName(path, `read "${path}"`);
-  } catch (error) {
-    if (error instanceof Error) return error;
-  }
-  return leftOut(path);
 }

@@ -5,7 +5,7 @@ import type { CredentialsKeeper } from './auth.ts';
 import type { Caller } from './caller.ts';
 import type { Clients, Credentials } from './clients.ts';
 
-export interface Asking {
+interface Asking {
   client: SecretsManagerClient;
   options: { abortSignal: AbortSignal };
   credentials: Credentials;

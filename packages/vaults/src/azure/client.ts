@@ -15,7 +15,7 @@ export interface Exchange<T> {
   result: T | null;
 }
 
-export interface CallOptions {
+interface CallOptions {
   token: string;
   /** What is attempted, and on which path: goes after "Could not" in a message. */
   what: string;
@@ -58,6 +58,7 @@ export async function createClient(config: AzureConfig, transport: Transport): P
 
   return {
     async call(invoke, { token, what, signal }) {
+      signal.throwIfAborted();
       const made: Promise<HttpAnswer>[] = [];
       const httpClient: HttpClient = {
         async sendRequest(request) {
@@ -84,7 +85,6 @@ export async function createClient(config: AzureConfig, transport: Transport): P
         allowInsecureConnection: true,
         disableChallengeResourceVerification: true,
       });
-      signal.throwIfAborted();
       const outcome = await invoke(sdk).then(
         (result) => ({ result }),
         (error: unknown) => ({ error }),

@@ -5,7 +5,7 @@ const clouds = [
   { domain: 'vault.usgovcloudapi.net', authority: 'https://login.microsoftonline.us' },
 ] as const;
 
-export type Cloud = (typeof clouds)[number];
+type Cloud = (typeof clouds)[number];
 
 /** Null for a host of no cloud, such as an emulator. */
 export function cloudOf(host: string): Cloud | null {

@@ -1,4 +1,4 @@
-import { classOf, type ErrorCode, type FailureClass, type KeyferryError, vaultFailure } from '@keyferry/core';
+import { classOf, type FailureClass, type KeyferryError, vaultFailure } from '@keyferry/core';
 import { parseRetryAfter } from '../common/retry-after.ts';
 import { judgeTransport } from '../common/transport-failure.ts';
 import type { HttpAnswer } from './transport.ts';
@@ -7,7 +7,7 @@ import type { HttpAnswer } from './transport.ts';
 export class AnswerTooLarge extends Error {}
 
 /** What the vault says of a failure; both are words of a fixed vocabulary, and neither is shown. */
-export interface VaultWords {
+interface VaultWords {
   code: string;
   innerCode: string;
   message: string;
@@ -71,13 +71,8 @@ export function transportFailure(error: unknown, what: string): KeyferryError {
   if (error instanceof AnswerTooLarge)
     return vaultFailure('too_large', `Could not ${what}: the answer is larger than 1 MiB.`);
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  const [failureClass, why, errorCode] = judgeError(code);
-  return vaultFailure(failureClass, `Could not ${what}: ${why}.`, { ...(errorCode && { code: errorCode }) });
-}
-
-function judgeError(code: string): [FailureClass, string, ErrorCode?] {
-  if (code.startsWith('ERR_OSSL_')) return ['invalid', 'TLS can’t use tls.ca_cert', 'config_invalid'];
-  return judgeTransport(code) ?? ['unavailable', 'the connection broke'];
+  const [failureClass, why] = judgeTransport(code) ?? ['unavailable', 'the connection broke'];
+  return vaultFailure(failureClass, `Could not ${what}: ${why}.`);
 }
 
 /** What an aborted call ends with. A deadline's reason knows nothing of what was attempted; any other is passed on. */

@@ -26,12 +26,11 @@ export async function listVersions(
   for await (const { items } of pagesOf(session, context, question, (sdk) => sdk.listPropertiesOfSecretVersions(name)))
     found.push(...items);
   const sorted = found.sort(byTime);
-  const [newest, next] = sorted;
+  const [newest] = sorted;
   // The vault answers a name that it doesn't have with an empty list.
   if (newest === undefined) throw vaultFailure('not_found', `The vault has no "${path}".`);
-  const undecided = next !== undefined && createdAt(next) === createdAt(newest);
-  const current = undecided ? await currentVersion() : null;
-  const first = sorted.find(({ version }) => version === current) ?? newest;
+  const candidates = sorted.filter((version) => createdAt(version) === createdAt(newest));
+  const first = (candidates.length > 1 && (await currentOf(candidates))) || newest;
   return [first, ...sorted.filter((version) => version !== first)].map((properties, index) => {
     if (!properties.version) throw malformed(what);
     return {
@@ -43,12 +42,14 @@ export async function listVersions(
     };
   });
 
-  /** Of versions of one second, a reading tells which is the last; one that is disabled can't be read. */
-  async function currentVersion(): Promise<string | null> {
+  /** Of versions of one second, a reading tells which is the last, or at least that it is disabled. */
+  async function currentOf(candidates: readonly SecretProperties[]): Promise<SecretProperties | undefined> {
     try {
-      return (await reader.read('history', path, signal)).reading.version;
+      const { reading } = await reader.read('history', path, signal);
+      return candidates.find(({ version }) => version === reading.version);
     } catch (error) {
-      if (classOf(error) === 'disabled' || classOf(error) === 'forbidden') return null;
+      if (classOf(error) === 'disabled') return candidates.find(({ enabled }) => enabled === false);
+      if (classOf(error) === 'forbidden') return undefined;
       throw error;
     }
   }

@@ -17,7 +17,7 @@ export const azure = defineVaultBackend({
     restore: true,
   },
   quotas: [
-    { operations: ['probe', 'list', 'read', 'confirm', 'history'], calls: 4_000, seconds: 10 },
+    { operations: ['probe', 'detect', 'list', 'read', 'confirm', 'history'], calls: 4_000, seconds: 10 },
     { operations: ['write'], calls: 300, seconds: 10 },
   ],
   policies,

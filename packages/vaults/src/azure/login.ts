@@ -4,9 +4,9 @@ import type { ConnectContext } from '../contract.ts';
 import type { AzureAuth } from './auth-fields.ts';
 import { authorityOf, isMicrosoftAuthority } from './clouds.ts';
 import type { AzureConfig } from './config.ts';
-import { credentialOf } from './credential.ts';
 import { ending } from './errors.ts';
 import { createLoginHttpClient, currentLogin, LoginWatch, type WatchOptions } from './login-watch.ts';
+import { credentialOf } from './sdk-credential.ts';
 import type { Transport } from './transport.ts';
 
 /** What a login gives: a token, and for how long it is good. */

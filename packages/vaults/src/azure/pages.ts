@@ -5,7 +5,7 @@ import type { Question, Session } from './session.ts';
 import { vaultNow } from './state.ts';
 
 /** The most that the vault gives at once. */
-export const pageSize = 25;
+const pageSize = 25;
 
 export interface Page {
   items: SecretProperties[];

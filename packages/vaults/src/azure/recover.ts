@@ -5,6 +5,7 @@ import type { Names } from './names.ts';
 import type { NamedReading, SecretReader } from './read.ts';
 import type { Session } from './session.ts';
 import { settled } from './settle.ts';
+import type { HttpAnswer } from './transport.ts';
 
 /**
  * Brings a deleted secret back, and waits until it is there. The SDK's pollers would make several requests in one call,
@@ -24,8 +25,7 @@ export function createRecovery(
   /** Whether there was something to bring back. */
   function start(path: string, what: string, signal: AbortSignal): Promise<boolean> {
     const place = `/deletedsecrets/${names.nameOf(path, what)}/recover`;
-    return settled(context, what, signal, async () => {
-      const answer = await session.send({ operation: 'write', what, signal }, 'POST', place);
+    const read = (answer: HttpAnswer) => {
       if (answer.status === 200 && !showsSecret(answer)) throw malformed(what);
       const { innerCode } = wordsOf(answer);
       if (answer.status === 200 || innerCode === 'ObjectIsBeingRecovered') return { value: true };
@@ -33,7 +33,10 @@ export function createRecovery(
       const failure = failureOf(answer, what, context.now());
       if (classOf(failure) === 'not_found') return { value: false };
       throw failure;
-    });
+    };
+    return settled(context, what, signal, () =>
+      session.send({ operation: 'write', what, signal }, 'POST', place, read),
+    );
   }
 
   function finish(path: string, what: string, signal: AbortSignal): Promise<NamedReading | null> {

@@ -20,8 +20,8 @@ export interface Session {
     invoke: (sdk: SecretClient) => Promise<T>,
     read: (exchange: Exchange<T>) => R,
   ): Promise<R>;
-  /** Asks without the SDK. Any answer but 401 is left to the caller. */
-  send(question: Question, method: string, path: string): Promise<HttpAnswer>;
+  /** Asks without the SDK. */
+  send<R>(question: Question, method: string, path: string, read: (answer: HttpAnswer) => R): Promise<R>;
   /** What was answered with 200; throws the failure that any other answer means. */
   resultOf<T>(exchange: Exchange<T>, what: string): T;
 }
@@ -56,10 +56,10 @@ export function createSession(client: VaultClient, tokens: Tokens, context: Conn
         const exchange = await client.call(invoke, { token, what: question.what, signal });
         return { answer: exchange.answer, value: () => read(exchange) };
       }),
-    send: (question, method, path) =>
+    send: (question, method, path, read) =>
       withToken(question, async (token, signal) => {
         const answer = await client.send(method, path, { token, what: question.what, signal });
-        return { answer, value: () => answer };
+        return { answer, value: () => read(answer) };
       }),
     resultOf({ answer, result }, what) {
       if (result === null) throw failureOf(answer, what, context.now());

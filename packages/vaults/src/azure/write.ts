@@ -3,11 +3,12 @@ import { classOf, type SecretValue, vaultFailure } from '@keyferry/core';
 import type { ConnectContext, PutOptions, Written } from '../contract.ts';
 import { failureOf, malformed, showsSecret, wordsOf } from './errors.ts';
 import type { Names } from './names.ts';
-import { goneFailure, type NamedReading, type SecretReader } from './read.ts';
+import type { NamedReading, SecretReader } from './read.ts';
 import type { Recovery } from './recover.ts';
 import type { Session } from './session.ts';
 import { settled } from './settle.ts';
 import { revisionOf, vaultNow } from './state.ts';
+import type { HttpAnswer } from './transport.ts';
 import { checkTags, textOf } from './writable.ts';
 
 export interface SecretWriter {
@@ -34,6 +35,17 @@ export function createWriter(parts: {
       return await reader.read('read', path, signal);
     } catch (error) {
       if (classOf(error) === 'not_found') return null;
+      throw error;
+    }
+  }
+
+  /** Whether it can be seen to be there. */
+  async function isThere(path: string, signal: AbortSignal): Promise<boolean> {
+    try {
+      return (await currentOf(path, signal)) !== null;
+    } catch (error) {
+      if (classOf(error) === 'disabled') return true;
+      if (classOf(error) === 'forbidden') return false;
       throw error;
     }
   }
@@ -83,8 +95,7 @@ export function createWriter(parts: {
     async remove(path, signal) {
       const what = `delete "${path}"`;
       const place = `/secrets/${names.nameOf(path, what)}`;
-      await settled(context, what, signal, async () => {
-        const answer = await session.send({ operation: 'write', what, signal }, 'DELETE', place);
+      const read = (answer: HttpAnswer) => {
         const { innerCode } = wordsOf(answer);
         if (answer.status === 200 && !showsSecret(answer)) throw malformed(what);
         if (answer.status === 200 || innerCode === 'ObjectIsBeingDeleted') return { value: null };
@@ -92,11 +103,18 @@ export function createWriter(parts: {
         const failure = failureOf(answer, what, context.now());
         if (classOf(failure) === 'not_found') return { value: null };
         throw failure;
-      });
+      };
+      await settled(context, what, signal, () =>
+        session.send({ operation: 'write', what, signal }, 'DELETE', place, read),
+      );
     },
 
     async restore(path, signal) {
-      if ((await recovery.recover(path, signal)) === undefined) throw goneFailure(path, 'absent');
+      const nothing = () => vaultFailure('not_found', `The vault has nothing of "${path}" that could be restored.`);
+      if (await isThere(path, signal)) throw nothing();
+      if ((await recovery.recover(path, signal)) !== undefined) return;
+      // An answer may have been lost on its way, and what was deleted be back by that.
+      if (!(await isThere(path, signal))) throw nothing();
     },
   };
 }

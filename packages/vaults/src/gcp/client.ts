@@ -37,7 +37,7 @@ const largestListing = 64 * 1024 * 1024;
 const largestAnswer = 1024 * 1024;
 
 /** No retries and no timer of the SDK's own: whoever gives the signal decides on both. */
-const options = { retry: null, timeout: Number.POSITIVE_INFINITY, autoPaginate: false } as const;
+const options = {  timeout: Number.POSITIVE_INFINITY, autoPaginate: false } as const;
 
 type SdkOptions = NonNullable<ConstructorParameters<typeof SecretManagerServiceClient>[0]>;
 

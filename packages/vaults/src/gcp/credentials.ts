@@ -2,7 +2,7 @@ import { vaultFailure } from '@keyferry/core';
 import type { AmbientIdentity } from '../contract.ts';
 import type { GcpAuth } from './config.ts';
 import { typeOf } from './document.ts';
-import { type ExternalAccount, isMachineIdentity, readExternalAccount } from './external-account.ts';
+import { isMachineIdentity, readExternalAccount, readSource, type SubjectSource } from './external-account.ts';
 import { readServiceAccount } from './service-account.ts';
 
 /** What is wrong with the document in `credentials_json`, in words that go after its name, or null. */
@@ -26,14 +26,13 @@ export function filesOf(auth: GcpAuth): string[] {
 export function identitiesOf(auth: GcpAuth): AmbientIdentity[] {
   if (auth.method === 'metadata_server' || auth.method === 'default') return ['gcp'];
   const source = sourceOf(auth);
+  if (source?.kind === 'aws') return ['aws'];
   return source?.kind === 'url' && isMachineIdentity(source.url) ? ['azure'] : [];
 }
 
-function sourceOf(auth: GcpAuth): ExternalAccount['source'] | null {
+function sourceOf(auth: GcpAuth): SubjectSource | null {
   if (auth.method !== 'workload_identity' || auth.credentials_json === undefined) return null;
-  // Files and identities are the same wherever tokens may be asked for, which has been checked.
-  const found = readExternalAccount(auth.credentials_json, undefined);
-  return 'content' in found ? found.content.source : null;
+  return readSource(auth.credentials_json);
 }
 
 /** The members of `auth` that a document gives: a file as Google gave it, or an object of members. */

@@ -6,7 +6,9 @@ import { givesTokens } from './hosts.ts';
 /** Where the token comes from that is exchanged for one of Google's; `field` is its name in a JSON object. */
 export type SubjectSource =
   | { kind: 'file'; file: string; field: string | null }
-  | { kind: 'url'; url: string; headers: Record<string, string>; field: string | null };
+  | { kind: 'url'; url: string; headers: Record<string, string>; field: string | null }
+  /** This machine's identity in AWS, wherever AWS's own libraries find it; addresses in the configuration are not used. */
+  | { kind: 'aws' };
 
 /** A configuration of workload identity federation, as far as it is used. */
 export interface ExternalAccount {
@@ -35,12 +37,8 @@ const source = z
   .looseObject(
     {
       file: member('credential_source.file').optional(),
-      url: member('credential_source.url')
-        .refine(
-          isTokenSource,
-          'its member credential_source.url must be https, or the metadata service of an Azure machine',
-        )
-        .optional(),
+      url: member('credential_source.url').optional(),
+      environment_id: member('credential_source.environment_id').optional(),
       headers: headerMap.default({}),
       format: z
         .looseObject({
@@ -55,21 +53,32 @@ const source = z
     const problem = problemOf(value);
     if (problem !== null) issues.addIssue({ code: 'custom', message: problem });
   })
-  .transform(({ file, url = '', headers, format }): SubjectSource => {
+  .transform(({ file, url = '', headers, format, environment_id }): SubjectSource => {
+    if (environment_id !== undefined) return { kind: 'aws' };
     const field = format.type === 'json' ? (format.subject_token_field_name ?? '') : null;
     return file === undefined ? { kind: 'url', url, headers, field } : { kind: 'file', file, field };
   });
 
-/** A program is never run, and keys are never looked for in the environment, for what a tenant has written. */
-function problemOf(value: Record<string, unknown> & { format: Record<string, unknown> }): string | null {
+interface Named {
+  file?: string | undefined;
+  url?: string | undefined;
+  environment_id?: string | undefined;
+  format: { type: string; subject_token_field_name?: string | undefined };
+}
+
+/** A program is never run for what a tenant has written. */
+function problemOf(value: Named): string | null {
   if ('executable' in value)
     return 'its credential_source names a program, and Keyferry runs none: use a file or a url';
-  if ('environment_id' in value) return 'its credential_source is of AWS, which is not supported: use a file or a url';
   if ('certificate' in value)
     return 'its credential_source is a certificate, which is not supported: use a file or a url';
-  if ((value.file === undefined) === (value.url === undefined))
+  const { file, url, environment_id: environment, format } = value;
+  if (environment !== undefined) return environment === 'aws1' ? null : 'its environment_id is none but aws1';
+  if ((file === undefined) === (url === undefined))
     return 'its credential_source must name a file or a url, one of them';
-  if (value.format.type === 'json' && value.format.subject_token_field_name === undefined)
+  if (url !== undefined && !isTokenSource(url))
+    return 'its member credential_source.url must be https, or the metadata service of an Azure machine';
+  if (format.type === 'json' && format.subject_token_field_name === undefined)
     return 'its member credential_source.format.subject_token_field_name is missing';
   return null;
 }
@@ -84,6 +93,12 @@ function isTokenSource(url: string): boolean {
 /** Whether the token that a URL gives is of this machine's own identity. */
 export function isMachineIdentity(url: string): boolean {
   return URL.canParse(url) && new URL(url).origin === instanceMetadata;
+}
+
+/** Where a configuration says that the token comes from, whatever else it says; null if it says nothing of use. */
+export function readSource(text: string): SubjectSource | null {
+  const read = readDocument(text, 'external_account', z.looseObject({ credential_source: source }));
+  return 'content' in read ? read.content.credential_source : null;
 }
 
 /** Reads a configuration. `endpoint` is the one of the settings it is for. */

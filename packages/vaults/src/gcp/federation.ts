@@ -1,3 +1,4 @@
+import { awsSubjectToken } from './aws-subject.ts';
 import type { ExternalAccount } from './external-account.ts';
 import type { Login } from './login.ts';
 import { scope } from './service-account-login.ts';
@@ -51,11 +52,12 @@ async function impersonate(
 }
 
 async function subjectTokenOf(
-  { source, subject_token_type: type }: ExternalAccount,
+  { source, subject_token_type: type, audience }: ExternalAccount,
   requests: TokenRequests,
   readFile: (path: string) => Promise<string>,
   signal: AbortSignal,
 ): Promise<string> {
+  if (source.kind === 'aws') return awsSubjectToken(audience, requests, signal);
   const place = source.kind === 'file' ? `the file ${source.file}` : 'the credential_source.url';
   const what = `get the token of the identity provider from ${place}`;
   const text = await (source.kind === 'file' ? readFile(source.file) : askFor(source, what, requests, signal));

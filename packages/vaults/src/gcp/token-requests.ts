@@ -1,4 +1,5 @@
 import { type KeyferryError, vaultFailure } from '@keyferry/core';
+import { untilAborted } from '../common/until-aborted.ts';
 import type { ConnectContext } from '../contract.ts';
 import { ending, isObject, jsonOf, loginFailureOf, malformed, transportFailure } from './errors.ts';
 import type { HttpAnswer, HttpRequest, Transport } from './transport.ts';
@@ -16,6 +17,8 @@ export interface TokenRequest extends Pick<HttpRequest, 'url'> {
 export interface TokenRequests {
   /** Any answer of success. Rejects with the failure of any other: refused credentials are `unauthenticated`. */
   send(request: TokenRequest, signal: AbortSignal): Promise<HttpAnswer>;
+  /** What another SDK finds out on its own, as one call; whatever it fails with is `unauthenticated`. */
+  own<Found>(what: string, signal: AbortSignal, find: () => Promise<Found>): Promise<Found>;
   now(): number;
 }
 
@@ -35,6 +38,12 @@ export function createTokenRequests(transport: Transport, context: ConnectContex
   };
   return {
     send: (request, signal) => context.call('login', signal, (own) => attempt(request, own)),
+    own: (what, signal, find) =>
+      context.call('login', signal, (own) =>
+        untilAborted(find(), own).catch(() => {
+          throw own.aborted ? ending(own.reason, what) : refusedLogin(what, 'none was found');
+        }),
+      ),
     now: () => context.now(),
   };
 }

@@ -12,8 +12,11 @@ declare global {
   }
 }
 
-/** A number that JavaScript might write otherwise: long, with a fraction, an exponent or a minus zero. */
-const riskyNumber = /(?:^|[:,[\s])-?(?:\d{16}|\d+[.eE]|0(?<=-0))/;
+/**
+ * A number that JavaScript might write otherwise: long, with a fraction, an exponent or a minus zero. Times, which every
+ * answer has, are none: a member's number comes after its name's quotation mark.
+ */
+const riskyNumber = /(?:^|"\s*:|[[,])\s*-?(?:\d{16}|\d+[.eE]|0(?<=-0))/;
 
 /** Deeper nesting than any vault carries; kept far below what would exhaust the stack. */
 const deepest = 1_000;
