@@ -38,7 +38,7 @@ export const errorCatalogue = {
     'The vault failed many times in a row and is asked again after the wait that the message names. Check that it is up.',
   container_missing: 'Check the mount, project or vault name and the namespace in the backend’s configuration.',
   container_unproven:
-    'Allow the identity to read the mount (a policy on any path below it is enough), so that absence can be proven.',
+    'Allow the identity to see the container (the mount, project, account or vault; docs/backends says how), so that absence can be proven.',
   container_changed:
     'If the vault was replaced on purpose, say so: `keyferry backend update <name> --accept-container`. Else correct the credentials or the address.',
   container_mismatch: 'Set `kv_version` to what the mount is, or leave it out so that it is detected.',

@@ -12,7 +12,7 @@ async function spawnVault(options: SpawnOptions): Promise<SpawnedEmulator<'azure
 }
 
 /** Logs in as the process has told, trusting nothing but what it has told. */
-async function namesIn({ url, credentials }: SpawnedEmulator): Promise<string[]> {
+async function namesIn({ url, credentials }: SpawnedEmulator<'azure'>): Promise<string[]> {
   const form = new URLSearchParams({
     grant_type: 'client_credentials',
     scope: `${url}/.default`,

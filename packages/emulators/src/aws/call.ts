@@ -25,8 +25,7 @@ export function authorize({ caller, identities }: Call, action: string, resource
     throw accessDenied(caller.arn, `secretsmanager:${action}`, resource, decision === 'denied');
 }
 
-const notFound = () =>
-  new Refusal('ResourceNotFoundException', "Secrets Manager can't find the specified secret.");
+const notFound = () => new Refusal('ResourceNotFoundException', "Secrets Manager can't find the specified secret.");
 
 export const markedForDeletion = () =>
   new Refusal(

@@ -18,7 +18,10 @@ export function send(response: ServerResponse, reply: Reply, fault: FaultEffect 
     case 'status': {
       const { body: own = '' } = fault;
       const text = typeof own === 'string' ? own : JSON.stringify(own);
-      return write(response, fault.status, Buffer.from(text), { 'content-type': contentTypeOf(text), ...fault.headers });
+      return write(response, fault.status, Buffer.from(text), {
+        'content-type': contentTypeOf(text),
+        ...fault.headers,
+      });
     }
     case 'garbage': {
       const text = fault.body ?? 'upstream connect error or disconnect before headers';
@@ -30,18 +33,24 @@ export function send(response: ServerResponse, reply: Reply, fault: FaultEffect 
     case 'hang':
       return 0;
     case 'reset':
-      response.socket?.resetAndDestroy();
+      reset(response);
       return 0;
     case 'hang_in_body':
       writeHalf(response, reply, body, () => {});
       return reply.status;
     case 'reset_in_body':
-      writeHalf(response, reply, body, () => response.socket?.resetAndDestroy());
+      writeHalf(response, reply, body, () => reset(response));
       return reply.status;
     case 'truncate':
       writeHalf(response, reply, body, () => response.socket?.end());
       return reply.status;
   }
+}
+
+/** Without a proper end. A socket inside TLS can't be reset itself. */
+function reset({ socket }: ServerResponse): void {
+  if (socket !== null && 'encrypted' in socket) socket.destroy();
+  else socket?.resetAndDestroy();
 }
 
 function write(response: ServerResponse, status: number, body: Buffer, headers?: Record<string, string>): number {

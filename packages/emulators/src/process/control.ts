@@ -1,6 +1,6 @@
-import type { EmulatorServer } from '../http/server.ts';
 import type { Fault, FaultHandle } from '../http/faults.ts';
 import type { LoggedRequest } from '../http/request-log.ts';
+import type { EmulatorServer } from '../http/server.ts';
 
 /** What every emulator can be asked by another process: arguments and result of each operation, all of them JSON. */
 export interface ServerControls {

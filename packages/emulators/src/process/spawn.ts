@@ -2,8 +2,11 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import type { AwsControls } from '../aws/control.ts';
+import type { Controls as AzureControls } from '../azure/control.ts';
+import type { GcpControls } from '../gcp/control.ts';
 import type { Controls as HashicorpControls } from '../hashicorp/control.ts';
-import type { Control, SeedControls, ServerControls } from './control.ts';
+import type { Control } from './control.ts';
 import type { EmulatorKind } from './program.ts';
 
 export interface SpawnOptions {
@@ -18,7 +21,12 @@ export interface SpawnOptions {
   settings?: Record<string, string>;
 }
 
-type ControlsOf<Kind extends EmulatorKind> = Kind extends 'hashicorp' ? HashicorpControls : ServerControls & SeedControls;
+interface ControlsOf {
+  hashicorp: HashicorpControls;
+  aws: AwsControls;
+  gcp: GcpControls;
+  azure: AzureControls;
+}
 
 /** Where an emulator of another process is, and how it is spoken to. */
 export interface EmulatorAddress {
@@ -30,7 +38,7 @@ export interface EmulatorAddress {
 
 export interface SpawnedEmulator<Kind extends EmulatorKind = EmulatorKind> extends EmulatorAddress {
   pid: number;
-  control: Control<ControlsOf<Kind>>;
+  control: Control<ControlsOf[Kind]>;
   /** Ends the process and waits for it. */
   stop(): Promise<void>;
 }
@@ -63,7 +71,7 @@ export async function spawnEmulator<Kind extends EmulatorKind>(
   return {
     ...address,
     pid: child.pid ?? 0,
-    control: controlOver<ControlsOf<Kind>>(address),
+    control: controlOver<ControlsOf[Kind]>(address),
     stop: async () => {
       child.kill('SIGTERM');
       await exited;
