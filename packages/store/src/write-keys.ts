@@ -49,7 +49,8 @@ interface WriteContext {
 }
 
 /**
- * Writes a batch of keys and their new versions: a handful of statements, however many keys. A key is written only if its
+ * Writes a batch of keys and their new versions: a handful of statements, however many keys. A key that is new has one digest:
+ * both sides agree on it. A key is written only if its
  * row_version is as it was read, and a new one only if nobody has its identity or local path by now. Returns the ids that
  * were written; the caller looks at the others again. Rows are taken in one order, so that two batches can't deadlock.
  */
@@ -58,41 +59,20 @@ export async function writeKeys(tx: Tx, context: WriteContext, writes: readonly 
   const sorted = writes
     .map((write) => ({ ...write, hash: remoteHash(write.remotePath) }))
     .sort((left, right) => Buffer.compare(left.hash, right.hash));
-  const created = await insertKeys(
-    tx,
-    context,
+  const [added, changed] = [
     sorted.filter((write) => write.rowVersion === null),
-  );
-  const updated = await updateKeys(
-    tx,
-    context,
     sorted.filter((write) => write.rowVersion !== null),
-  );
-  const written = new Set([...created, ...updated]);
-  await insertVersions(
-    tx,
-    context,
-    sorted.filter((write) => write.ciphertext !== null && written.has(write.id)),
-  );
-  return written;
+  ];
+  const created = new Set(await insertKeys(tx, context, added));
+  const updated = new Set(await updateKeys(tx, context, changed));
+  await insertVersions(tx, context, [
+    ...added.filter(({ id }) => created.has(id)).map((write) => ({ ...write, ciphertext: null })),
+    ...changed.filter(({ id }) => updated.has(id)),
+  ]);
+  return new Set([...created, ...updated]);
 }
 
 type SortedWrite = KeyWrite & { hash: Buffer };
-
-/** The columns that insert and update share, as one derived table `w`: each column an array, one element a key. */
-function columnsOf(writes: readonly SortedWrite[]) {
-  const column = <T>(pick: (write: SortedWrite) => T) => writes.map(pick);
-  return sql`unnest(
-    ${column((w) => w.id)}::uuid[], ${column((w) => w.rowVersion)}::bigint[], ${column((w) => w.version)}::integer[],
-    ${column((w) => w.remotePath)}::text[], ${column((w) => w.hash)}::bytea[], ${column((w) => w.localPath)}::text[],
-    ${column((w) => w.type)}::text[], ${column((w) => w.state)}::text[], ${column((w) => w.contentType)}::text[],
-    ${column((w) => metadataOf(w))}::jsonb[], ${column((w) => w.remoteVersion)}::text[],
-    ${column((w) => w.remoteRevision)}::text[], ${column((w) => w.remoteCreatedAt)}::timestamptz[],
-    ${column((w) => w.baseDigest)}::bytea[], ${column((w) => w.localDigest)}::bytea[],
-    ${column((w) => w.remoteDigest)}::bytea[], ${column((w) => w.expiresAt)}::timestamptz[])
-    WITH ORDINALITY AS w (id, row_version, version, remote_path, remote_hash, local_path, type, state, content_type, metadata,
-      remote_version, remote_revision, remote_created_at, base_digest, local_digest, remote_digest, expires_at, place)`;
-}
 
 /** One secret's odd metadata must not make the statement fail for all. */
 function metadataOf({ metadata }: { metadata: Record<string, string> }): string {
@@ -100,19 +80,54 @@ function metadataOf({ metadata }: { metadata: Record<string, string> }): string 
   return JSON.stringify(Object.fromEntries(entries));
 }
 
+/** New keys with their first versions, in one statement, so that what both have is sent once: most of a first sync is this. */
 async function insertKeys(tx: Tx, context: WriteContext, writes: readonly SortedWrite[]): Promise<string[]> {
   if (writes.length === 0) return [];
+  const column = <T>(pick: (write: SortedWrite) => T) => writes.map(pick);
+  const { tenantId, now } = context;
   const { rows } = await sql<{ id: string }>`
-    INSERT INTO keys (id, tenant_id, backend_id, remote_path, remote_hash, local_path, type, state, version, content_type,
-      metadata, remote_version, remote_revision, remote_created_at, base_digest, local_digest, remote_digest, digest_key_id,
-      expires_at, state_changed_at, last_seen_at, created_at, updated_at)
-    SELECT w.id, ${context.tenantId}, ${context.backendId}, w.remote_path, w.remote_hash, w.local_path, w.type, w.state,
-      w.version, w.content_type, w.metadata, w.remote_version, w.remote_revision, w.remote_created_at, w.base_digest,
-      w.local_digest, w.remote_digest, ${context.digestKeyId}, w.expires_at, ${context.now}, ${context.now}, ${context.now},
-      ${context.now}
-    FROM ${columnsOf(writes)} ORDER BY w.place
-    ON CONFLICT DO NOTHING RETURNING id`.execute(tx);
+    WITH w AS MATERIALIZED (SELECT * FROM unnest(
+        ${column((w) => w.id)}::uuid[], ${column((w) => w.version)}::integer[], ${column((w) => w.remotePath)}::text[],
+        ${column((w) => w.hash)}::bytea[], ${column((w) => w.localPath)}::text[], ${column((w) => w.type)}::text[],
+        ${column((w) => w.state)}::text[], ${column((w) => w.contentType)}::text[],
+        ${column((w) => metadataOf(w))}::jsonb[], ${column((w) => w.remoteVersion)}::text[],
+        ${column((w) => w.remoteRevision)}::text[], ${column((w) => w.remoteCreatedAt)}::timestamptz[],
+        ${column((w) => w.remoteDigest)}::bytea[], ${column((w) => w.expiresAt)}::timestamptz[],
+        ${column((w) => w.ciphertext)}::bytea[])
+      WITH ORDINALITY AS w (id, version, remote_path, remote_hash, local_path, type, state, content_type, metadata,
+        remote_version, remote_revision, remote_created_at, digest, expires_at, ciphertext, place)),
+    created AS (
+      INSERT INTO keys (id, tenant_id, backend_id, remote_path, remote_hash, local_path, type, state, version, content_type,
+        metadata, remote_version, remote_revision, remote_created_at, base_digest, local_digest, remote_digest,
+        digest_key_id, expires_at, state_changed_at, last_seen_at, created_at, updated_at)
+      SELECT id, ${tenantId}, ${context.backendId}, remote_path, remote_hash, local_path, type, state, version,
+        content_type, metadata, remote_version, remote_revision, remote_created_at, digest, digest, digest,
+        ${context.digestKeyId}, expires_at, ${now}::timestamptz, ${now}::timestamptz, ${now}::timestamptz,
+        ${now}::timestamptz
+      FROM w ORDER BY place
+      ON CONFLICT DO NOTHING RETURNING id),
+    versions AS (
+      INSERT INTO key_versions (key_id, version, tenant_id, ciphertext, encryption_key_id, content_type, metadata, source,
+        remote_version, remote_created_at, created_at)
+      SELECT w.id, w.version, ${tenantId}, w.ciphertext, ${context.encryptionKeyId}, w.content_type, w.metadata, 'vault',
+        w.remote_version, w.remote_created_at, ${now}::timestamptz
+      FROM w JOIN created USING (id))
+    SELECT id FROM created`.execute(tx);
   return rows.map((row) => row.id);
+}
+
+/** What changes of a key, as a derived table `w`: each column an array, one element a key. */
+function columnsOf(writes: readonly SortedWrite[]) {
+  const column = <T>(pick: (write: SortedWrite) => T) => writes.map(pick);
+  return sql`unnest(
+    ${column((w) => w.id)}::uuid[], ${column((w) => w.rowVersion)}::bigint[], ${column((w) => w.version)}::integer[],
+    ${column((w) => w.type)}::text[], ${column((w) => w.state)}::text[], ${column((w) => w.contentType)}::text[],
+    ${column((w) => metadataOf(w))}::jsonb[], ${column((w) => w.remoteVersion)}::text[],
+    ${column((w) => w.remoteRevision)}::text[], ${column((w) => w.remoteCreatedAt)}::timestamptz[],
+    ${column((w) => w.baseDigest)}::bytea[], ${column((w) => w.localDigest)}::bytea[],
+    ${column((w) => w.remoteDigest)}::bytea[], ${column((w) => w.expiresAt)}::timestamptz[])
+    AS w (id, row_version, version, type, state, content_type, metadata,
+      remote_version, remote_revision, remote_created_at, base_digest, local_digest, remote_digest, expires_at)`;
 }
 
 async function updateKeys(tx: Tx, context: WriteContext, writes: readonly SortedWrite[]): Promise<string[]> {
@@ -138,11 +153,25 @@ async function updateKeys(tx: Tx, context: WriteContext, writes: readonly Sorted
 }
 
 async function insertVersions(tx: Tx, context: WriteContext, writes: readonly SortedWrite[]): Promise<void> {
-  if (writes.length === 0) return;
   const versions = writes.flatMap(({ id, ciphertext, earlier, ...current }) => [
     ...earlier.map((version) => ({ id, ...version })),
     ...(ciphertext === null ? [] : [{ id, ...current, ciphertext }]),
   ]);
+  if (versions.length > 0) await insertVersionRows(tx, context, versions);
+  const { maxVersions } = context;
+  const grown = writes.filter((write) => write.version > maxVersions);
+  if (grown.length === 0) return;
+  await sql`DELETE FROM key_versions v
+    USING unnest(${grown.map((w) => w.id)}::uuid[], ${grown.map((w) => w.version - maxVersions)}::integer[])
+      AS old (key_id, newest)
+    WHERE v.key_id = old.key_id AND v.version <= old.newest`.execute(tx);
+}
+
+async function insertVersionRows(
+  tx: Tx,
+  context: WriteContext,
+  versions: readonly (VersionWrite & { id: string })[],
+): Promise<void> {
   const column = <T>(pick: (version: VersionWrite & { id: string }) => T) => versions.map(pick);
   await sql`
     INSERT INTO key_versions (key_id, version, tenant_id, ciphertext, encryption_key_id, content_type, metadata, source,
@@ -154,11 +183,4 @@ async function insertVersions(tx: Tx, context: WriteContext, writes: readonly So
       ${column((v) => metadataOf(v))}::jsonb[], ${column((v) => v.remoteVersion)}::text[],
       ${column((v) => v.remoteCreatedAt)}::timestamptz[])
       AS v (key_id, version, ciphertext, content_type, metadata, remote_version, remote_created_at)`.execute(tx);
-  const { maxVersions } = context;
-  const grown = writes.filter((write) => write.version > maxVersions);
-  if (grown.length === 0) return;
-  await sql`DELETE FROM key_versions v
-    USING unnest(${grown.map((w) => w.id)}::uuid[], ${grown.map((w) => w.version - maxVersions)}::integer[])
-      AS old (key_id, newest)
-    WHERE v.key_id = old.key_id AND v.version <= old.newest`.execute(tx);
 }

@@ -161,6 +161,7 @@ describe('roles', () => {
     const backend = await connect();
     const names = Array.from({ length: 100 }, (_, index) => `${index}`);
     expect(new Set((await fetchAll(backend, names)).values())).toEqual(new Set(['vault_unauthenticated']));
+    expect(await failureOf(readOne(backend, 'a'))).toMatchObject({ code: 'vault_unauthenticated' });
     expect(vault.requests.counts.AssumeRole).toBe(1);
     clock.advance(6);
     await failureOf(readOne(backend, 'a'));

@@ -99,3 +99,26 @@ test('limits that AWS publishes are met as it says them', async () => {
   clock.advance(1);
   await listAll(backend);
 });
+
+test('an answer that is larger than any is not read to its end', async () => {
+  const { vault, connect } = await startAwsBench();
+  const body = JSON.stringify({ SecretList: [], padding: 'x'.repeat(17 * 1024 * 1024) });
+  vault.faults.inject({ effect: { kind: 'garbage', body } });
+  expect(await failureOf(listAll(await connect()))).toMatchObject({ failureClass: 'too_large' });
+});
+
+test('after it was closed a connection asks nothing any more', async () => {
+  const { vault, connect } = await startAwsBench();
+  const role = vault.identities.createRole('r', { statements: [everything], trust: { principals: [vault.account] } });
+  const warm = await connect();
+  await listAll(warm);
+  const asked = vault.requests.total;
+  for (const backend of [warm, await connect({ auth: staticAuth(vault.operator, { role_arn: role }) })]) {
+    await backend.close();
+    expect(await failureOf(readOne(backend, 'a'))).toMatchObject({
+      failureClass: 'unavailable',
+      message: expect.stringContaining('was closed'),
+    });
+  }
+  expect(vault.requests.total).toBe(asked);
+});

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { SecretValue } from '@keyferry/core';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { startBench } from './gcp-bench.ts';
@@ -7,8 +8,9 @@ import { patient, readOne } from './support.ts';
 test('the SDK’s own log, which shows values and tokens, stays silent', async () => {
   vi.stubEnv('GOOGLE_SDK_NODE_LOGGING', 'all');
   const written: string[] = [];
-  const take = (chunk: unknown) => written.push(String(chunk)) > 0;
-  const spies = [process.stderr, process.stdout].map((stream) => vi.spyOn(stream, 'write').mockImplementation(take));
+  const spies = (['error', 'log', 'warn', 'info', 'debug'] as const).map((method) =>
+    vi.spyOn(console, method).mockImplementation((...told) => void written.push(inspect(told))),
+  );
   onTestFinished(() => {
     for (const spy of spies) spy.mockRestore();
     vi.unstubAllEnvs();

@@ -27,7 +27,7 @@ export async function instanceRegion(ask: MetadataClient, signal: AbortSignal): 
 async function openMetadata(ask: MetadataClient, signal: AbortSignal) {
   const { imdsDisabled, imdsEndpoint } = environmentOf(process.env);
   const opening = 'open the instance metadata';
-  if (false) throw refused(opening, 'AWS_EC2_METADATA_DISABLED is set');
+  if (imdsDisabled) throw refused(opening, 'AWS_EC2_METADATA_DISABLED is set');
   const asked = await ask(
     {
       method: 'PUT',
