@@ -333,7 +333,6 @@ CREATE TABLE keyferry.keys (
   CONSTRAINT keys_tenant_id_local_path_key UNIQUE (tenant_id, local_path),
   CONSTRAINT keys_tenant_id_backend_id_fkey FOREIGN KEY (tenant_id, backend_id) REFERENCES keyferry.backends(tenant_id, id),
   CONSTRAINT keys_tenant_id_digest_key_id_fkey FOREIGN KEY (tenant_id, digest_key_id) REFERENCES keyferry.encryption_keys(tenant_id, id),
-  CONSTRAINT keys_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES keyferry.tenants(id),
   CONSTRAINT keys_tenant_id_hold_id_fkey FOREIGN KEY (tenant_id, hold_id) REFERENCES keyferry.holds(tenant_id, id),
   CONSTRAINT keys_remote_hash_check CHECK ((length(remote_hash) = 16)),
   CONSTRAINT keys_state_check CHECK ((state = ANY (ARRAY['active'::text, 'deprecated'::text, 'archived'::text, 'expired'::text]))),

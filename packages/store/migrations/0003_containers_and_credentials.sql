@@ -8,3 +8,6 @@ ALTER TABLE keyferry.backends
   ADD COLUMN version_history boolean NOT NULL DEFAULT false,
   -- Local paths of the keys that this backend's credentials are in.
   ADD COLUMN credential_paths text[] NOT NULL DEFAULT '{}';
+
+-- A key's backend is of its tenant, and that one exists: to look twice costs every first sync.
+ALTER TABLE keyferry.keys DROP CONSTRAINT keys_tenant_id_fkey;

@@ -65,35 +65,37 @@ const encodeRefs = (refs: readonly ShardRef[]) =>
 const decodeRefs = (refs: readonly ShardRef[]) =>
   refs.map(([remote, local, facts = null]): ShardRef => [decodePath(remote), local, facts]);
 
-/** One shard's refs, or undefined where there is no such shard. */
-export async function readRefs(tx: Tx, cycleId: string, number: number): Promise<ShardRef[] | undefined> {
-  const row = await tx
-    .selectFrom('shards')
-    .select('refs')
-    .where('cycle_id', '=', cycleId)
-    .where('number', '=', number)
-    .executeTakeFirst();
-  return row && decodeRefs(row.refs);
+export interface ShardRefs {
+  number: number;
+  refs: ShardRef[];
 }
 
-/** Replaces a shard's refs with those that the validate stage lets through; without any it is done. */
+/** The refs of so many shards of a cycle, from this number on. */
+export async function readRefs(tx: Tx, cycleId: string, from: number, count: number): Promise<ShardRefs[]> {
+  const rows = await tx
+    .selectFrom('shards')
+    .select(['number', 'refs'])
+    .where('cycle_id', '=', cycleId)
+    .where('number', '>=', from)
+    .where('number', '<', from + count)
+    .orderBy('number')
+    .execute();
+  return rows.map(({ number, refs }) => ({ number, refs: decodeRefs(refs) }));
+}
+
+/** Replaces shards' refs with those that the validate stage lets through; a shard without any is done. */
 export async function setMappedRefs(
   tx: Tx,
   cycleId: string,
-  number: number,
-  refs: readonly ShardRef[],
-  counts: Record<string, number>,
+  shards: readonly (ShardRefs & { skipped: number })[],
 ): Promise<void> {
-  await tx
-    .updateTable('shards')
-    .set({
-      refs: encodeRefs(refs),
-      counts: addCounts(sql.ref('counts'), counts),
-      state: refs.length > 0 ? 'pending' : 'done',
-    })
-    .where('cycle_id', '=', cycleId)
-    .where('number', '=', number)
-    .execute();
+  await sql`
+    UPDATE shards s SET refs = m.refs, state = m.state,
+      counts = s.counts || jsonb_build_object('skipped', coalesce((s.counts->>'skipped')::bigint, 0) + m.skipped)
+    FROM unnest(${shards.map(({ number }) => number)}::integer[], ${shards.map(({ refs }) => encodeRefs(refs))}::jsonb[],
+      ${shards.map(({ refs }) => (refs.length > 0 ? 'pending' : 'done'))}::text[],
+      ${shards.map(({ skipped }) => skipped)}::bigint[]) AS m (number, refs, state, skipped)
+    WHERE s.cycle_id = ${cycleId} AND s.number = m.number`.execute(tx);
 }
 
 export async function countPendingShards(tx: Tx, cycleId: string): Promise<number> {

@@ -10,10 +10,14 @@ import {
   releaseShards,
   remoteHash,
   type ShardRef,
+  type ShardRefs,
   setMappedRefs,
   type Tx,
 } from '@keyferry/store';
 import type { StageHandler, StageRun } from './stage-run.ts';
+
+/** So many shards are in memory at a time: each is some hundred kilobytes. */
+const shardsARead = 8;
 
 /**
  * Gives each ref its local path, and takes out those that can't be carried: of a wrong form, or taken. It calls
@@ -25,9 +29,9 @@ export const validate: StageHandler = async (run) => {
   const wantedTwice = await findDuplicates(run);
   return await services.store.inTenant(cycle.tenant_id, async (tx) => {
     await holdStage(tx, cycle);
-    for (let number = 0; number < cycle.shards_total; number++) {
+    for (let number = 0; number < cycle.shards_total; number += shardsARead) {
       run.signal.throwIfAborted();
-      await validateShard(run, tx, number, wantedTwice);
+      await validateShards(run, tx, await readRefs(tx, cycle.id, number, shardsARead), wantedTwice);
     }
     const left = await countPendingShards(tx, cycle.id);
     const jobs = await releaseShards(tx, cycle.id, shardsAtATime, services.now());
@@ -38,19 +42,25 @@ export const validate: StageHandler = async (run) => {
   });
 };
 
-async function validateShard(run: StageRun, tx: Tx, number: number, wantedTwice: Set<string>): Promise<void> {
+async function validateShards(run: StageRun, tx: Tx, shards: ShardRefs[], wantedTwice: Set<string>): Promise<void> {
   const { cycle } = run;
-  const refs = (await readRefs(tx, cycle.id, number)) ?? [];
-  const mapped = refs.map((ref) => mapRef(run, ref));
-  const owners = await ownersOf(
+  const mapped = shards.map(({ number, refs }) => ({ number, refs: refs.map((ref) => mapRef(run, ref)) }));
+  const locals = mapped.flatMap(({ refs }) => refs.flatMap(({ local }) => local ?? []));
+  const owners = await ownersOf(tx, locals);
+  const judged = mapped.map(({ number, refs }) => ({
+    number,
+    refs: refs.map((ref) => judge(run, ref, wantedTwice, owners)),
+  }));
+  await addIssues(
     tx,
-    mapped.flatMap(({ local }) => (local === null ? [] : [local])),
+    cycle,
+    judged.flatMap(({ refs }) => refs.flatMap(({ issue }) => issue ?? [])),
   );
-  const judged = mapped.map((ref) => judge(run, ref, wantedTwice, owners));
-  const passed = judged.flatMap((ref): ShardRef[] => (ref.issue ? [] : [[ref.remote, ref.local, ref.facts]]));
-  const issues = judged.flatMap((ref) => ref.issue ?? []);
-  await addIssues(tx, cycle, issues);
-  await setMappedRefs(tx, cycle.id, number, passed, { skipped: issues.length });
+  const passed = judged.map(({ number, refs }) => {
+    const left = refs.flatMap((ref): ShardRef[] => (ref.issue ? [] : [[ref.remote, ref.local, ref.facts]]));
+    return { number, refs: left, skipped: refs.length - left.length };
+  });
+  await setMappedRefs(tx, cycle.id, passed);
 }
 
 interface MappedRef {
@@ -74,9 +84,10 @@ async function findDuplicates(run: StageRun): Promise<Set<string>> {
   const { services, cycle } = run;
   const seen = new Set<string>();
   const duplicates = new Set<string>();
-  for (let number = 0; number < cycle.shards_total; number++) {
-    const refs = await services.store.inTenant(cycle.tenant_id, (tx) => readRefs(tx, cycle.id, number));
-    for (const ref of refs ?? []) {
+  for (let number = 0; number < cycle.shards_total; number += shardsARead) {
+    run.signal.throwIfAborted();
+    const shards = await services.store.inTenant(cycle.tenant_id, (tx) => readRefs(tx, cycle.id, number, shardsARead));
+    for (const ref of shards.flatMap(({ refs }) => refs)) {
       const { local } = mapRef(run, ref);
       if (local === null) continue;
       const hash = hashText(local);
@@ -102,7 +113,7 @@ function judge(
   // Inside a backend the incumbent keeps its path, and of two newcomers none gets it.
   if (owner && owner.remotePath !== remote)
     return judged('path_taken', `"${local}" is the path of "${owner.remotePath}".`);
-  if (!owner && wantedTwice.has(hashText(local)))
+  if (!owner && wantedTwice.size > 0 && wantedTwice.has(hashText(local)))
     return judged('path_ambiguous', `More than one secret maps to "${local}".`);
   return { ...ref, issue: null };
 }

@@ -1,4 +1,4 @@
-import { classOf, vaultFailure } from '@keyferry/core';
+import { classOf, isTransient, vaultFailure } from '@keyferry/core';
 import { untilAborted } from '../common/until-aborted.ts';
 import type { ConnectContext } from '../contract.ts';
 import type { Challenge } from './challenge.ts';
@@ -18,6 +18,12 @@ export interface Tokens {
 /** So long before its end a token is replaced, or a tenth of its time where that is less. */
 const marginSeconds = 120;
 
+/** A token is used so long at least, whatever its end: a clock that goes wrong would log in for each call. */
+const leastSeconds = 5;
+
+/** So long after a login that failed in an outage, a token that is still good is used without trying again. */
+const patienceMs = 30_000;
+
 /** A refused login is remembered this long: every secret that waits would ask again, and directories lock out. */
 const refusalMs = 5_000;
 
@@ -35,7 +41,7 @@ export function createTokens(
 ): Tokens {
   const life = new AbortController();
   let challenge: Challenge | null = null;
-  let held: { token: string; until: number } | null = null;
+  let held: { token: string; renewAt: number; endsAt: number } | null = null;
   let pending: Promise<string> | null = null;
   let refusal: { error: unknown; until: number } | null = null;
   let refusedToken: string | null = null;
@@ -45,7 +51,12 @@ export function createTokens(
     // A machine keeps its own identity's tokens, and gives the refused one again until it ends.
     if (token === refusedToken)
       throw vaultFailure('unauthenticated', 'The vault does not accept the token, and no other one can be had yet.');
-    held = { token, until: askedAt + (seconds - Math.min(marginSeconds, seconds / 10)) * 1000 };
+    const good = Math.max(seconds, leastSeconds);
+    held = {
+      token,
+      renewAt: askedAt + Math.max(good - Math.min(marginSeconds, good / 10), leastSeconds) * 1000,
+      endsAt: askedAt + good * 1000,
+    };
     return token;
   }
 
@@ -56,7 +67,12 @@ export function createTokens(
       challenge ??= await learn(life.signal);
       return keep(await login(challenge.resource, life.signal), askedAt);
     } catch (error) {
-      if (classOf(error) === 'unauthenticated') refusal = { error, until: context.now() + refusalMs };
+      const now = context.now();
+      if (!isTransient(classOf(error))) refusal = { error, until: now + refusalMs };
+      else if (held !== null && now < held.endsAt) {
+        held.renewAt = now + patienceMs;
+        return held.token;
+      }
       throw error;
     }
   }
@@ -64,7 +80,7 @@ export function createTokens(
   async function current(signal: AbortSignal): Promise<string> {
     signal.throwIfAborted();
     life.signal.throwIfAborted();
-    if (held && context.now() < held.until) return held.token;
+    if (held && context.now() < Math.min(held.renewAt, held.endsAt)) return held.token;
     pending ??= acquire().finally(() => {
       pending = null;
     });

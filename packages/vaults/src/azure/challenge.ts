@@ -44,7 +44,7 @@ function challengeIn({ status, headers }: HttpAnswer): Challenge | null {
   const resource = parts.resource ?? parts.scope?.replace(/\/\.default$/, '') ?? '';
   if (!URL.canParse(authority) || !URL.canParse(resource)) return null;
   const tenant = new URL(authority).pathname.split('/')[1] ?? '';
-  return tenant === '' ? null : { resource: resource.replace(/\/$/, ''), tenant };
+  return !/^[\w.-]{1,255}$/.test(tenant) ? null : { resource: resource.replace(/\/$/, ''), tenant };
 }
 
 /**

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { HttpClient, PipelineRequest } from '@azure/core-rest-pipeline';
 import type { SecretClient } from '@azure/keyvault-secrets';
 import { vaultFailure } from '@keyferry/core';
@@ -29,13 +30,22 @@ export interface VaultClient {
   send(method: string, path: string, options: Omit<CallOptions, 'token'> & { token?: string }): Promise<HttpAnswer>;
 }
 
+/** What belongs to one call, and reaches the SDK's request through nothing but the flow of it. */
+interface Flow {
+  token: string;
+  what: string;
+  signal: AbortSignal;
+  /** The one request, once it is made. */
+  asked: Promise<HttpAnswer> | null;
+}
+
 /**
- * The SDK's client over a transport of ours, one for each call: what a call needs (its signal, its token) comes with
- * the HTTP client, since the SDK gives neither to pages of a listing after the first.
+ * The SDK's client over a transport of ours. What a call needs (its signal, its token) comes to the transport by the flow
+ * of the call, since the SDK gives neither to pages of a listing after the first.
  *
  * The SDK sends a client's first request without token and body, to be challenged, and what goes beside it meanwhile
  * without token but with its body. Here nothing goes out without a token: the challenge was met before, and is repeated
- * to the SDK from memory, for which no request is made.
+ * to the SDK from memory, before the first call and without a request.
  */
 export async function createClient(config: AzureConfig, transport: Transport): Promise<VaultClient> {
   const [{ SecretClient }, { createHttpHeaders }] = await Promise.all([
@@ -43,7 +53,7 @@ export async function createClient(config: AzureConfig, transport: Transport): P
     import('@azure/core-rest-pipeline'),
   ]);
   const { origin } = new URL(config.vault_url);
-  const challenge = `Bearer authorization="${origin}", resource="${origin}"`;
+  const flows = new AsyncLocalStorage<Flow>();
 
   async function sendToVault(request: HttpRequest, what: string): Promise<HttpAnswer> {
     // A page names the address of the next one.
@@ -56,42 +66,50 @@ export async function createClient(config: AzureConfig, transport: Transport): P
     }
   }
 
+  const httpClient: HttpClient = {
+    async sendRequest(request) {
+      const respond = (status: number, headers: Record<string, string>, text: string) => ({
+        request,
+        status,
+        headers: createHttpHeaders(headers),
+        bodyAsText: text,
+      });
+      const flow = flows.getStore();
+      if (flow === undefined) return respond(401, { 'www-authenticate': `Bearer resource="${origin}"` }, '');
+      if (flow.asked !== null || !request.headers.has('authorization'))
+        throw new Error('a call is one request, with a token');
+      flow.asked = sendToVault(requestOf(request, flow), flow.what);
+      const { status, headers, text } = await flow.asked;
+      // Nothing else is for the SDK to act on: no redirect, no wait, no other challenge.
+      return respond(status, { 'content-type': headers['content-type'] ?? '' }, text);
+    },
+  };
+  const sdk = new SecretClient(config.vault_url, placeholder, {
+    httpClient,
+    serviceVersion: apiVersion,
+    retryOptions: { maxRetries: 0 },
+    redirectOptions: { maxRetries: 0 },
+    allowInsecureConnection: true,
+    disableChallengeResourceVerification: true,
+  });
+  // Outside of any call: this is what is answered from memory.
+  await sdk.getSecret('challenge').catch(() => {});
+
   return {
     async call(invoke, { token, what, signal }) {
       signal.throwIfAborted();
-      const made: Promise<HttpAnswer>[] = [];
-      const httpClient: HttpClient = {
-        async sendRequest(request) {
-          const respond = (status: number, headers: Record<string, string>, text: string) => ({
-            request,
-            status,
-            headers: createHttpHeaders(headers),
-            bodyAsText: text,
-          });
-          if (!request.headers.has('authorization')) return respond(401, { 'www-authenticate': challenge }, '');
-          if (made.length > 0) throw new Error('a call is one request');
-          const asked = sendToVault(requestOf(request, signal), what);
-          made.push(asked);
-          const { status, headers, text } = await asked;
-          // Nothing else is for the SDK to act on: no redirect, no wait, no other challenge.
-          return respond(status, { 'content-type': headers['content-type'] ?? '' }, text);
-        },
-      };
-      const sdk = new SecretClient(config.vault_url, credentialOf(token), {
-        httpClient,
-        serviceVersion: apiVersion,
-        retryOptions: { maxRetries: 0 },
-        redirectOptions: { maxRetries: 0 },
-        allowInsecureConnection: true,
-        disableChallengeResourceVerification: true,
-      });
-      const outcome = await invoke(sdk).then(
-        (result) => ({ result }),
-        (error: unknown) => ({ error }),
-      );
+      const flow: Flow = { token, what, signal, asked: null };
+      const outcome = await flows
+        .run(flow, () => invoke(sdk))
+        .then(
+          (result) => ({ result }),
+          (error: unknown) => ({ error }),
+        );
+      const { asked } = flow;
+      // A socket that was opened in the flow may keep it as long as it lives.
+      flow.asked = null;
       // Whatever the SDK makes of an answer, its errors hold parts of it: the answer itself is looked at instead.
-      const [asked] = made;
-      if (asked === undefined) throw malformed(what);
+      if (asked === null) throw malformed(what);
       const answer = await asked;
       if (answer.status !== 200) return { answer, result: null };
       if ('error' in outcome) throw malformed(what);
@@ -106,13 +124,11 @@ export async function createClient(config: AzureConfig, transport: Transport): P
   };
 }
 
-/** A token that is had already. The SDK must not judge its age: that was done before. */
-function credentialOf(token: string) {
-  return { getToken: async () => ({ token, expiresOnTimestamp: Number.MAX_SAFE_INTEGER }) };
-}
+/** All that the SDK knows of tokens: each call's own takes its place in the request. */
+const placeholder = { getToken: async () => ({ token: 'placeholder', expiresOnTimestamp: Number.MAX_SAFE_INTEGER }) };
 
-function requestOf({ method, url, headers, body }: PipelineRequest, signal: AbortSignal): HttpRequest {
+function requestOf({ method, url, headers, body }: PipelineRequest, { token, signal }: Flow): HttpRequest {
   if (body != null && typeof body !== 'string') throw new Error('a body is text');
   const { 'accept-encoding': _encoding, ...others } = headers.toJSON();
-  return { method, url, headers: others, body: body ?? null, signal };
+  return { method, url, headers: { ...others, authorization: `Bearer ${token}` }, body: body ?? null, signal };
 }

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { address, allowHttp, isUnencrypted, pem, unencrypted } from '../common/config-fields.ts';
 import { certificateProblem } from '../common/pem.ts';
 import { authSchema } from './auth-fields.ts';
-import { isManagedHsm } from './clouds.ts';
+import { isManagedHsm, isMicrosoftAuthority } from './clouds.ts';
 
 const example = 'https://team.vault.azure.net';
 
@@ -26,7 +26,9 @@ export const configSchema = z
         (value) => !URL.canParse(value) || new URL(value).protocol === 'https:',
         'authority_host must begin with https://, since credentials are sent there',
       )
-      .describe('Where to log in; by default the public one of the cloud that the vault is in.')
+      .describe(
+        'Where to log in; by default the public one of the cloud that the vault is in. A machine’s own identity logs in at Microsoft’s alone.',
+      )
       .optional(),
     allow_http: allowHttp,
     tls: z
@@ -46,6 +48,15 @@ export const configSchema = z
   .superRefine((config, issues) => {
     if (!config.allow_http && isUnencrypted(config.vault_url))
       issues.addIssue({ code: 'custom', path: ['vault_url'], message: unencrypted('vault_url') });
+    const { auth, authority_host: authority } = config;
+    // What the operator's environment holds for logins, such as a client secret, is sent there as it is.
+    const operators = auth.method === 'default' || auth.method === 'managed_identity';
+    if (operators && authority !== undefined && URL.canParse(authority) && !isMicrosoftAuthority(new URL(authority).origin))
+      issues.addIssue({
+        code: 'custom',
+        path: ['authority_host'],
+        message: `authority_host is not Microsoft’s, and the method ${auth.method} has credentials of the operator’s: leave it out, and let the operator set AZURE_AUTHORITY_HOST`,
+      });
   });
 
 export type AzureConfig = z.output<typeof configSchema>;

@@ -23,7 +23,7 @@ export type Login = (resource: string, signal: AbortSignal) => Promise<Lease>;
  */
 export function createLogin(config: AzureConfig, transport: Transport, context: ConnectContext): Login {
   const { auth } = config;
-  const authority = authorityOf(config.vault_url, config.authority_host);
+  const authority = authorityOf(config.vault_url, config.authority_host ?? operatorsAuthority(auth));
   const watched = watchOptions(auth, authority);
   const { what } = watched;
 
@@ -51,6 +51,12 @@ export function createLogin(config: AzureConfig, transport: Transport, context: 
       }
     });
   };
+}
+
+/** Where the operator's own identity logs in, where the operator says so. */
+function operatorsAuthority({ method }: AzureAuth): string | undefined {
+  const { AZURE_AUTHORITY_HOST: named = '' } = process.env;
+  return (method === 'default' || method === 'managed_identity') && URL.canParse(named) ? named : undefined;
 }
 
 function watchOptions({ method }: AzureAuth, authority: string): WatchOptions {

@@ -24,6 +24,8 @@ export async function* pagesOf(
   list: (sdk: SecretClient) => PagedAsyncIterableIterator<SecretProperties>,
 ): AsyncGenerator<Page, void, void> {
   let next: string | null = null;
+  let read = 0;
+  let mark: string | null = null;
   do {
     const from: string | null = next;
     const { page, after }: { page: Page; after: string | null } = await session.ask(
@@ -35,7 +37,10 @@ export async function* pagesOf(
         return { page: { items, at: vaultNow(headers, context.now()) }, after: nextLinkIn(text, question.what) };
       },
     );
-    if (after !== null && after === from) throw malformed(question.what);
+    if (after !== null && (after === from || after === mark)) throw malformed(question.what);
+    // Pages that lead back to themselves, by however many others, meet a mark that moves ever more seldom.
+    read += 1;
+    if (Number.isInteger(Math.log2(read))) mark = after;
     yield page;
     next = after;
   } while (next !== null);

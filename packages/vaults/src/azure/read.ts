@@ -44,6 +44,7 @@ export function createReader(
         const { value, name: found, properties } = secret;
         if (typeof value !== 'string' || !properties.version || found?.toLowerCase() !== asked.toLowerCase())
           throw malformed(what);
+        if (version !== undefined && properties.version.toLowerCase() !== version.toLowerCase()) throw malformed(what);
         const storedContentType = typeof properties.contentType === 'string' ? properties.contentType : null;
         const reading: SecretReading = {
           value: SecretValue.fromText(value),

@@ -1,4 +1,4 @@
-import { classOf } from '@keyferry/core';
+import { classOf, KeyferryError } from '@keyferry/core';
 import type { ConnectContext } from '../contract.ts';
 import { failureOf, malformed, showsSecret, wordsOf } from './errors.ts';
 import type { Names } from './names.ts';
@@ -12,9 +12,12 @@ import type { HttpAnswer } from './transport.ts';
  * and wait on their own.
  */
 export interface Recovery {
-  /** What is there then, null where it may not be read; undefined where there was nothing to bring back. */
-  recover(path: string, signal: AbortSignal): Promise<NamedReading | null | undefined>;
+  /** What is there then; null where there was nothing to bring back. */
+  recover(path: string, signal: AbortSignal): Promise<Recovered | null>;
 }
+
+/** A secret that is back. One that is disabled, or may not be read, shows no more than that. */
+export type Recovered = { current: NamedReading } | { unread: KeyferryError };
 
 export function createRecovery(
   session: Session,
@@ -39,14 +42,15 @@ export function createRecovery(
     );
   }
 
-  function finish(path: string, what: string, signal: AbortSignal): Promise<NamedReading | null> {
+  function finish(path: string, what: string, signal: AbortSignal): Promise<Recovered> {
     return settled(context, what, signal, async () => {
       try {
-        return { value: await reader.read('read', path, signal) };
+        return { value: { current: await reader.read('read', path, signal) } };
       } catch (error) {
         const failureClass = classOf(error);
         if (failureClass === 'not_found') return null;
-        if (failureClass === 'disabled' || failureClass === 'forbidden') return { value: null };
+        const unread = failureClass === 'disabled' || failureClass === 'forbidden';
+        if (unread && error instanceof KeyferryError) return { value: { unread: error } };
         throw error;
       }
     });
@@ -55,7 +59,7 @@ export function createRecovery(
   return {
     async recover(path, signal) {
       const what = `recover "${path}"`;
-      return (await start(path, what, signal)) ? finish(path, what, signal) : undefined;
+      return (await start(path, what, signal)) ? finish(path, what, signal) : null;
     },
   };
 }

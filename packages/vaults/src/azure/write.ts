@@ -50,23 +50,39 @@ export function createWriter(parts: {
     }
   }
 
+  /** A new version has nothing of the one before: what is to stay is written again. */
+  function fieldsOver(
+    current: NamedReading | null,
+    { path, name, metadata }: { path: string; name: string; metadata: Record<string, string> },
+  ): SetSecretOptions {
+    if (current === null) return { tags: metadata };
+    if (current.name !== name)
+      throw vaultFailure(
+        'conflict',
+        `Could not write "${path}": the vault has "${names.pathOf(current.name)}", and knows no difference between letters by case.`,
+      );
+    const { storedContentType: contentType } = current;
+    return { tags: current.reading.metadata, ...(contentType !== null && { contentType }) };
+  }
+
+  /** What a write over a deleted secret finds: it is recovered first. One that can't be seen is not written over. */
+  async function recovered(path: string, signal: AbortSignal): Promise<NamedReading | null> {
+    const back = await recovery.recover(path, signal);
+    if (back !== null && 'unread' in back) throw back.unread;
+    return back?.current ?? null;
+  }
+
   return {
     async put(path, value, { expectedVersion, metadata = {} }, signal) {
       const what = `write "${path}"`;
       const name = names.nameOf(path, what);
       const text = textOf(value, path);
       checkTags(metadata, path);
+      const other = () =>
+        vaultFailure('conflict', `Could not ${what}: the vault holds another version of it than expected.`);
       const current = await currentOf(path, signal);
-      if (expectedVersion !== undefined && expectedVersion !== (current?.reading.version ?? null))
-        throw vaultFailure('conflict', `Could not ${what}: the vault holds another version of it than expected.`);
-      if (current !== null && current.name !== name)
-        throw vaultFailure(
-          'conflict',
-          `Could not ${what}: the vault has "${names.pathOf(current.name)}", and knows no difference between letters by case.`,
-        );
-
-      // A new version has nothing of the one before: what is to stay is written again.
-      let fields = fieldsOf(current, metadata);
+      if (expectedVersion !== undefined && expectedVersion !== (current?.reading.version ?? null)) throw other();
+      let fields = fieldsOver(current, { path, name, metadata });
       const send = () =>
         session.ask(
           { operation: 'write', what, signal },
@@ -85,7 +101,9 @@ export function createWriter(parts: {
       return settled(context, what, signal, async () => {
         let sent = await send();
         if (sent === 'deleted') {
-          fields = fieldsOf((await recovery.recover(path, signal)) ?? null, metadata);
+          // Somebody has deleted the expected one since it was looked at.
+          if (typeof expectedVersion === 'string') throw other();
+          fields = fieldsOver(await recovered(path, signal), { path, name, metadata });
           sent = await send();
         }
         return typeof sent === 'string' ? null : { value: sent };
@@ -112,15 +130,9 @@ export function createWriter(parts: {
     async restore(path, signal) {
       const nothing = () => vaultFailure('not_found', `The vault has nothing of "${path}" that could be restored.`);
       if (await isThere(path, signal)) throw nothing();
-      if ((await recovery.recover(path, signal)) !== undefined) return;
+      if ((await recovery.recover(path, signal)) !== null) return;
       // An answer may have been lost on its way, and what was deleted be back by that.
       if (!(await isThere(path, signal))) throw nothing();
     },
   };
-}
-
-function fieldsOf(current: NamedReading | null, metadata: Record<string, string>): SetSecretOptions {
-  if (current === null) return { tags: metadata };
-  const { storedContentType: contentType } = current;
-  return { tags: current.reading.metadata, ...(contentType !== null && { contentType }) };
 }

@@ -91,7 +91,7 @@ export function createTokens(auth: HashicorpAuth, client: VaultClient, context: 
     try {
       return keep(login ? await login(life.signal) : await adopt(given ?? ''), askedAt);
     } catch (error) {
-      if (classOf(error) === 'unauthenticated') refusal = { error, until: context.now() + refusalMs };
+      if (!isTransient(classOf(error))) refusal = { error, until: context.now() + refusalMs };
       throw error;
     }
   }
