@@ -59,6 +59,7 @@ export async function openBenchSite(): Promise<BenchSite> {
   let names = 0;
 
   return {
+    url: postgres.url,
     async startWorker() {
       const worker = await startApp('worker', {
         DATABASE_URL: postgres.url,

@@ -97,5 +97,7 @@ async function openElsewhere(backendId: string): Promise<unknown> {
     allowedIdentities: [],
   });
   const backend = await house.read((tx) => getBackend(tx, backendId));
-  return await openConnection({ ...house.services, connections }, backend).catch((error: unknown) => error);
+  return await openConnection({ ...house.services, connections }, backend, new AbortController().signal).catch(
+    (error: unknown) => error,
+  );
 }

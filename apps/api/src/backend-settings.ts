@@ -70,7 +70,9 @@ export async function withLastingCredentials(
 }
 
 /** Stored settings with a change laid over them: a member replaces its namesake, null removes it. */
-export function mergedConfig(stored: Members, change: Members): Members {
+export function mergedConfig(stored: Members, { auth_config_path, ...rest }: Members): Members {
+  // Stored under one name, whichever it was given by.
+  const change = auth_config_path === undefined ? rest : { credentials_path: auth_config_path, ...rest };
   return Object.fromEntries(Object.entries({ ...stored, ...change }).filter(([, value]) => value !== null));
 }
 
@@ -79,12 +81,14 @@ export function mergedConfig(stored: Members, change: Members): Members {
  * anyone who may change a backend could have them delivered to an address of theirs.
  */
 export function refuseRedirection(destination: readonly string[], stored: Members, change: Members): void {
-  if ('auth' in change) return;
+  const keptElsewhere = stored.credentials_path !== undefined;
+  const brings = 'auth' in change && (!keptElsewhere || 'credentials_path' in change || 'auth_config_path' in change);
+  if (brings) return;
   const differs = (name: string) => JSON.stringify(change[name] ?? null) !== JSON.stringify(stored[name] ?? null);
   const changed = destination.find((name) => name in change && differs(name));
   if (changed)
     throw new KeyferryError(
       'config_invalid',
-      `config.${changed} decides where credentials are sent, and can be changed only together with config.auth.`,
+      `config.${changed} decides where credentials are sent, and can be changed only together with config.auth${keptElsewhere ? ' and config.credentials_path' : ''}.`,
     );
 }

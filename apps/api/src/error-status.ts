@@ -12,6 +12,7 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   reference_refused: 400,
   reference_unresolved: 400,
   credentials_cycle: 400,
+  credentials_withdrawn: 400,
 
   unauthorized: 401,
 

@@ -44,7 +44,11 @@ async function readsWith(name: string): Promise<string> {
   });
   onTestFinished(() => connections.close());
   const backend = await api.services.store.inTenant(defaultTenantId, (tx) => getBackend(tx, name));
-  await using connection = await openConnection({ ...api.services, connections }, backend);
+  await using connection = await openConnection(
+    { ...api.services, connections },
+    backend,
+    new AbortController().signal,
+  );
   return await connection.confirm('a', new AbortController().signal);
 }
 

@@ -1,7 +1,7 @@
 import { classOf, isTransient, KeyferryError } from '@keyferry/core';
 import { type CallOperation, type ConnectContext, untilAborted } from '@keyferry/vaults';
-import { DelegateBackoff, handleWhen, retry, wrap } from 'cockatiel';
-import { createBreaker, suspended } from './breaker.ts';
+import { DelegateBackoff, handleWhen, retry } from 'cockatiel';
+import { createBreaker } from './breaker.ts';
 import { countersOfRun } from './call-counts.ts';
 import { withDeadline } from './deadline.ts';
 import type { ConnectionLimits } from './limits.ts';
@@ -27,13 +27,13 @@ export interface CallPolicyOptions {
  */
 export function createCallPolicy({ limits, statistics, bucketOf, now }: CallPolicyOptions): ConnectContext['call'] {
   // A vault that is let alone is not waited for: whoever asks comes back later.
-  const passing = handleWhen((error) => isTransient(classOf(error)));
+  const passing = handleWhen((error) => isTransient(classOf(error)) && !isSuspended(error));
   const backoff = new DelegateBackoff(({ attempt, result }: { attempt: number; result: object }) =>
     retryDelay(limits, attempt, 'error' in result ? result.error : null),
   );
   // Unreferenced, since the wait goes on when the caller has given up, and must not keep a process from ending.
   const retries = retry(passing, { maxAttempts: limits.attempts - 1, backoff }).dangerouslyUnref();
-  const policy = wrap(retries, createBreaker(limits));
+  const breaker = createBreaker(limits);
   const slots = new AdaptiveSlots(limits.parallelism, now);
   let pausedUntil = Number.NEGATIVE_INFINITY;
 
@@ -69,12 +69,14 @@ export function createCallPolicy({ limits, statistics, bucketOf, now }: CallPoli
           throw error;
         }
       });
-    const call = policy.execute(once, signal).catch((error: unknown) => {
-      throw suspended(error, limits);
-    });
-    return untilAborted(call, signal);
+    return untilAborted(
+      retries.execute(() => breaker.execute(once), signal),
+      signal,
+    );
   };
 }
+
+const isSuspended = (error: unknown) => error instanceof KeyferryError && error.code === 'vault_suspended';
 
 /**
  * Full jitter over a doubling span, so that many callers who failed together don't come back together. What the vault

@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { parseReference } from '@keyferry/core';
+import { KeyferryError, parseReference, pathProblem } from '@keyferry/core';
 
 /** A key of Keyferry's own that holds credentials. */
 export interface CredentialKey {
@@ -31,7 +31,14 @@ export interface CredentialSources {
 export function parseCredentialsPath(text: string) {
   if (text.startsWith('/')) return { kind: 'file', file: text } as const;
   const reference = parseReference(text);
-  return reference.kind === 'plain' ? ({ kind: 'key', path: text, field: null } as const) : reference;
+  if (reference.kind === 'environment') return reference;
+  const key = reference.kind === 'key' ? reference : ({ kind: 'key', path: text, field: null } as const);
+  // What is no path may be the credentials themselves, pasted into the wrong place: it is not repeated.
+  if (pathProblem(key.path) === null && !/^[{[]|^-----/.test(key.path)) return key;
+  throw new KeyferryError(
+    'reference_invalid',
+    'credentials_path must be the path of a key, env.<VAR>, or an absolute file; not the credentials themselves.',
+  );
 }
 
 /** Where settings take credentials from. Throws `reference_invalid`. */

@@ -20,7 +20,8 @@ export async function exchangeCredentials(
   const { config, connection } = await resolveSettings(kind, settings, owner, options);
   const { quotas, exchange } = vaultOfKind(options.registry, kind);
   const context = createContext(options, { backendId: null, quotas, connection, statistics: {} });
-  const exchanged = await exchange?.(config, context, signal);
+  // What a document holds could not be replaced there: what can be used once is refused when it is used.
+  const exchanged = connection.credentials_path === undefined ? await exchange?.(config, context, signal) : {};
   const members = Object.entries({ ...(settings.auth as Members | undefined), ...exchanged });
   return Object.fromEntries(members.filter(([, value]) => value !== null));
 }

@@ -1,11 +1,11 @@
 import { classOf, KeyferryError } from '@keyferry/core';
-import type { FetchOutcome, VaultBackend, VaultDefinition } from '@keyferry/vaults';
+import { type FetchOutcome, untilAborted, type VaultBackend, type VaultDefinition } from '@keyferry/vaults';
 import { type BackendToOpen, connect, type LiveBackend } from './connect.ts';
 import type { PoolOptions } from './context.ts';
 import { versionOf } from './credential-sources.ts';
 import { defaultLimits } from './limits.ts';
 import type { Generation } from './resolve-references.ts';
-import { credentialsRefused, prove, verdictOf } from './rotation.ts';
+import { credentialsRefused, restAfter, verdictOn } from './rotation.ts';
 import type { CallStatistics } from './statistics.ts';
 
 export type { BackendToOpen } from './connect.ts';
@@ -26,10 +26,10 @@ export interface ConnectionPool {
   /**
    * Connects, or joins who is connected. Makes no call to the vault, unless credentials that are kept elsewhere have
    * changed or were refused: then the new ones are tried, and the former ones go on where only those work. Rejects with
-   * `backend_kind_unknown`, `config_invalid`, `reference_*`, `credentials_cycle`, `vault_unauthenticated` for credentials
-   * that were never exchanged, or what `settings` rejects with; the next one to open tries again.
+   * `backend_kind_unknown`, `config_invalid`, `reference_*`, `credentials_*`, `vault_unauthenticated` for credentials that
+   * were never exchanged, what `settings` rejects with, or the signal's reason; the next one to open tries again.
    */
-  open(backend: BackendToOpen): Promise<Connection>;
+  open(backend: BackendToOpen, signal: AbortSignal): Promise<Connection>;
   /** Closes every connection, used or not: revokes tokens, closes sockets. */
   close(): Promise<void>;
 }
@@ -42,8 +42,8 @@ interface Shared {
   idleTimer: NodeJS.Timeout | undefined;
   /** The vault has refused its credentials since they were read. */
   suspect: boolean;
-  /** Newer credentials that don't work, though these do. */
-  refused: { version: string; error: KeyferryError } | null;
+  /** Newer credentials than these, of which it is not known that they work, or that are known not to. */
+  newer: { version: string; failures: number; restUntil: number; error: KeyferryError | null } | null;
 }
 
 /**
@@ -52,6 +52,7 @@ interface Shared {
  */
 export function createConnectionPool(options: PoolOptions): ConnectionPool {
   const idleMs = options.limits?.idleMs ?? defaultLimits.idleMs;
+  const now = options.now ?? Date.now;
   const current = new Map<string, Shared>();
   const all = new Set<Shared>();
   const rotating = new Map<string, Promise<Shared>>();
@@ -68,7 +69,7 @@ export function createConnectionPool(options: PoolOptions): ConnectionPool {
     return shared.closing;
   }
 
-  function begin(backend: BackendToOpen, generation: Generation = 'current'): Shared {
+  function begin(backend: BackendToOpen, generation: Generation): Shared {
     const live = connect(backend, options, generation);
     const { fingerprint } = backend;
     const shared: Shared = {
@@ -78,9 +79,10 @@ export function createConnectionPool(options: PoolOptions): ConnectionPool {
       closing: null,
       idleTimer: undefined,
       suspect: false,
-      refused: null,
+      newer: null,
     };
     all.add(shared);
+    // What could not be made is not kept: the next one to open tries again.
     live.catch(() => forget(backend.id, shared));
     return shared;
   }
@@ -100,37 +102,93 @@ export function createConnectionPool(options: PoolOptions): ConnectionPool {
   /** The connection to use now: the one there is, unless its settings or its credentials are not what they were. */
   async function share(backend: BackendToOpen): Promise<Shared> {
     const known = current.get(backend.id);
-    if (known?.fingerprint !== backend.fingerprint) return replace(backend.id, begin(backend));
+    if (!known || known.closing || known.fingerprint !== backend.fingerprint) return await first(backend);
     const { sources, version } = await known.live;
     if (sources.keys.length === 0 && sources.file === null) return known;
-    const now = await versionOf(sources, backend.keys);
-    if (now === (known.refused?.version ?? version) && !known.suspect) return known;
+    const found = await versionOf(sources, backend.keys);
+    const { newer } = known;
+    if (newer?.version === found && now() < newer.restUntil) return known;
+    if (found === version && !known.suspect) return known;
     const pending = rotating.get(backend.id);
     if (pending) return await pending;
-    const rotation = rotate(backend, known, now).finally(() => rotating.delete(backend.id));
+    const rotation = rotate(backend, known, found).finally(() => rotating.delete(backend.id));
     rotating.set(backend.id, rotation);
     return await rotation;
   }
 
+  /** A process that knows nothing yet goes back to the value before, where a key's newest can't even be read as credentials. */
+  async function first(backend: BackendToOpen): Promise<Shared> {
+    const shared = replace(backend.id, begin(backend, 'current'));
+    try {
+      await shared.live;
+      return shared;
+    } catch (error) {
+      const verdict = await verdictOn(shared.live);
+      if (typeof verdict === 'string' || !('refused' in verdict)) throw error;
+      const former = begin(backend, 'previous');
+      if ((await verdictOn(former.live)) !== 'accepted') {
+        void shut(former);
+        throw error;
+      }
+      return await keepFormer(backend.id, former, (await former.live).version, verdict.refused);
+    }
+  }
+
+  async function keepFormer(id: string, former: Shared, version: string, why: KeyferryError): Promise<Shared> {
+    former.suspect = false;
+    rest(former, version, credentialsRefused(why));
+    return replace(id, former);
+  }
+
+  /** Leaves newer credentials alone for a while, the longer the more often they failed. */
+  function rest(shared: Shared, version: string, error: KeyferryError | null): void {
+    const failures = shared.newer?.version === version ? shared.newer.failures + 1 : 1;
+    shared.newer = { version, failures, restUntil: now() + restAfter(failures), error };
+  }
+
   /** Takes new credentials if the vault does, else stays with those that work. */
   async function rotate(backend: BackendToOpen, known: Shared, version: string): Promise<Shared> {
-    const next = begin(backend);
-    const verdict = await next.live.then(prove, verdictOf);
-    if ('accepted' in verdict) return replace(backend.id, next);
-    if ('refused' in verdict) {
-      const former = known.suspect ? begin(backend, 'previous') : known;
-      const works = await former.live.then(prove, verdictOf);
-      if ('accepted' in works) {
-        former.refused = { version, error: credentialsRefused(verdict.refused) };
-        void shut(next);
-        return replace(backend.id, former);
-      }
-      if (former !== known) void shut(former);
-      // Nothing works: what is used fails for the reason that counts now.
-      return replace(backend.id, next);
+    // In use until this is over: else it may be closed for idleness while it is asked.
+    clearTimeout(known.idleTimer);
+    known.users++;
+    try {
+      return await decide(backend, known, version);
+    } finally {
+      await leave(backend.id, known);
     }
-    void shut(next);
-    return known;
+  }
+
+  async function decide(backend: BackendToOpen, known: Shared, version: string): Promise<Shared> {
+    const next = begin(backend, 'current');
+    const verdict = await verdictOn(next.live);
+    if (verdict === 'accepted') return replace(backend.id, next);
+    void (verdict === 'unknown' || 'withdrawn' in verdict ? shut(next) : null);
+    if (verdict === 'unknown') {
+      rest(known, version, known.newer?.error ?? null);
+      return known;
+    }
+    if ('withdrawn' in verdict) {
+      current.delete(backend.id);
+      throw verdict.withdrawn;
+    }
+    const former = known.suspect ? begin(backend, 'previous') : known;
+    const works = await verdictOn(former.live);
+    if (works === 'accepted') {
+      void shut(next);
+      return await keepFormer(backend.id, former, version, verdict.refused);
+    }
+    if (former !== known) void shut(former);
+    if (works === 'unknown') {
+      void shut(next);
+      rest(known, version, known.newer?.error ?? null);
+      return known;
+    }
+    // Nothing works: what is used fails for the reason that counts now.
+    if (next.closing) {
+      current.delete(backend.id);
+      throw verdict.refused;
+    }
+    return replace(backend.id, next);
   }
 
   async function join(backend: BackendToOpen): Promise<{ shared: Shared; live: LiveBackend }> {
@@ -153,24 +211,30 @@ export function createConnectionPool(options: PoolOptions): ConnectionPool {
   }
 
   return {
-    async open(backend) {
+    async open(backend, signal) {
       if (closed) throw new KeyferryError('internal', 'The connections of this process are closed.');
-      const { shared, live } = await join(backend);
+      const joining = join(backend);
       let left = false;
-      const close = async () => {
+      const leaveOnce = async () => {
         if (left) return;
         left = true;
+        const { shared } = await joining;
         await leave(backend.id, shared);
       };
+      const { shared, live } = await untilAborted(joining, signal).catch((error) => {
+        // Whoever gave up does not use it when it comes after all.
+        joining.then(leaveOnce, () => {});
+        throw error;
+      });
       return {
         ...watched(live.backend, () => {
           shared.suspect = true;
         }),
         capabilities: live.capabilities,
         statistics: live.statistics,
-        refusedCredentials: shared.refused?.error ?? null,
-        close,
-        [Symbol.asyncDispose]: close,
+        refusedCredentials: shared.newer?.error ?? null,
+        close: leaveOnce,
+        [Symbol.asyncDispose]: leaveOnce,
       };
     },
     async close() {

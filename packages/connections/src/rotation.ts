@@ -4,30 +4,34 @@ import type { LiveBackend } from './connect.ts';
 /** How long a proof of credentials may take, retries included. */
 const proofMs = 30_000;
 
-/** What credentials are found to be by one question to the vault. An outage finds nothing out. */
-export type Verdict = { accepted: true } | { refused: KeyferryError } | { unknown: true };
+/**
+ * What credentials are found to be. An outage finds nothing out; credentials whose key is no longer served must not be used
+ * any more, however well the vault still takes them.
+ */
+export type Verdict = 'accepted' | { refused: KeyferryError } | { withdrawn: KeyferryError } | 'unknown';
 
-/** Asks the vault with a connection's credentials. */
-export async function prove({ backend }: LiveBackend): Promise<Verdict> {
+/** Asks the vault with a connection's credentials, once there is one. */
+export async function verdictOn(live: Promise<LiveBackend>): Promise<Verdict> {
   try {
+    const { backend } = await live;
     await backend.probe(AbortSignal.timeout(proofMs));
-    return { accepted: true };
+    return 'accepted';
   } catch (error) {
     return verdictOf(error);
   }
 }
 
 /** What an error says of the credentials that it came of. */
-export function verdictOf(error: unknown): Verdict {
-  if (!(error instanceof KeyferryError)) return { unknown: true };
+function verdictOf(error: unknown): Verdict {
+  if (!(error instanceof KeyferryError)) return 'unknown';
+  if (error.code === 'credentials_withdrawn' || error.code === 'credentials_cycle') return { withdrawn: error };
   const failureClass = classOf(error);
   const ofCredentials =
     failureClass === 'unauthenticated' ||
     failureClass === 'forbidden' ||
     error.code === 'config_invalid' ||
-    error.code === 'credentials_cycle' ||
     error.code.startsWith('reference_');
-  return ofCredentials ? { refused: error } : { unknown: true };
+  return ofCredentials ? { refused: error } : 'unknown';
 }
 
 /** What is told of new credentials that don't work while the former ones do. */
@@ -37,4 +41,12 @@ export function credentialsRefused(cause: KeyferryError): KeyferryError {
     `The backend’s new credentials do not work, and its former ones still do: ${cause.message}`,
     { failureClass: 'unauthenticated' },
   );
+}
+
+const firstRestMs = 60_000;
+const longestRestMs = 15 * 60_000;
+
+/** How long new credentials are left alone that have just failed for this many times: a vault may take some only later. */
+export function restAfter(failures: number): number {
+  return Math.min(longestRestMs, firstRestMs * 2 ** (failures - 1));
 }

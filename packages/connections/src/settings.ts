@@ -142,7 +142,13 @@ async function withDocument(
     throw new KeyferryError('config_invalid', 'The settings can’t be used. auth.method: say how to log in.', {
       details: { fields: ['auth.method'] },
     });
-  const { method: _, ...members } = membersOf(method, text);
+  const { method: own, ...members } = membersOf(method, text);
+  if (own !== undefined && own !== method)
+    throw new KeyferryError(
+      'config_invalid',
+      'The settings can’t be used. auth.method: what credentials_path names is for another method.',
+      { details: { fields: ['auth.method'] } },
+    );
   const twice = Object.keys(members).find((name) => Object.hasOwn(given, name));
   if (twice !== undefined)
     throw new KeyferryError(

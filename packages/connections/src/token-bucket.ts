@@ -1,15 +1,21 @@
-import type { Quota } from '@keyferry/vaults';
+import { type Quota, untilAborted } from '@keyferry/vaults';
 import type { Redis } from 'ioredis';
-import { type RateLimiterAbstract, RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
+import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
 import { wait } from './wait.ts';
 
 /** Windows are this long: a published limit of so many a minute is spread evenly, and nobody's burst uses it up. */
 const windowSeconds = 1;
 
+/** A Redis that takes longer is as good as away: tokens that came later would have run out on their way. */
+const patienceMs = 250;
+
+/** So long it isn't asked again then. */
+const withoutRedisMs = 5_000;
+
 export interface TokenBucket {
   /** Resolves when a call may be made; rejects with the signal's reason. */
   take(signal: AbortSignal): Promise<void>;
-  /** Lets nobody take for so long: the vault has asked for it. */
+  /** Lets nobody take for so long, or for as long as was asked before: the vault has asked for it. */
   pause(milliseconds: number): Promise<void>;
 }
 
@@ -31,24 +37,43 @@ export function createTokenBucket({ redis, key, quota, now }: BucketOptions): To
   const points = Math.max(1, Math.floor((quota.calls / quota.seconds) * windowSeconds));
   const batch = Math.max(1, Math.floor(points / 10));
   const memory = new RateLimiterMemory({ points, duration: windowSeconds });
-  const limiter: RateLimiterAbstract = redis
-    ? new RateLimiterRedis({
-        storeClient: redis,
-        keyPrefix: '',
-        points,
-        duration: windowSeconds,
-        insuranceLimiter: memory,
-        rejectIfRedisNotReady: true,
-      })
-    : memory;
+  const shared =
+    redis &&
+    new RateLimiterRedis({
+      storeClient: redis,
+      keyPrefix: '',
+      points,
+      duration: windowSeconds,
+      rejectIfRedisNotReady: true,
+    });
   let held = 0;
   let heldUntil = 0;
+  let aloneUntil = Number.NEGATIVE_INFINITY;
   let refilling: Promise<number> | null = null;
+
+  async function consume(): Promise<RateLimiterRes> {
+    if (!shared || now() < aloneUntil) return await memory.consume(key, batch);
+    const asked = shared.consume(key, batch);
+    const gaveUp = new AbortController();
+    const late = wait(patienceMs, gaveUp.signal).then(() => null);
+    late.catch(() => {});
+    try {
+      const answer = await Promise.race([asked, late]);
+      if (answer) return answer;
+    } catch (refusal) {
+      if (refusal instanceof RateLimiterRes) throw refusal;
+    } finally {
+      gaveUp.abort();
+    }
+    asked.catch(() => {});
+    aloneUntil = now() + withoutRedisMs;
+    return await memory.consume(key, batch);
+  }
 
   /** Takes a batch; answers how long to wait where there is none left. */
   async function refill(): Promise<number> {
     try {
-      const { msBeforeNext } = await limiter.consume(key, batch);
+      const { msBeforeNext } = await consume();
       held = batch;
       heldUntil = now() + msBeforeNext;
       return 0;
@@ -69,13 +94,16 @@ export function createTokenBucket({ redis, key, quota, now }: BucketOptions): To
         refilling ??= refill().finally(() => {
           refilling = null;
         });
-        const waitMs = await refilling;
+        const waitMs = await untilAborted(refilling, signal);
         if (waitMs > 0) await wait(waitMs, signal);
       }
     },
     async pause(milliseconds) {
       held = 0;
-      await limiter.block(key, Math.max(1, Math.ceil(milliseconds / 1000)));
+      const limiter = shared ?? memory;
+      const before = await limiter.get(key);
+      const pausedMs = before && before.consumedPoints > points ? before.msBeforeNext : 0;
+      if (milliseconds > pausedMs) await limiter.block(key, Math.ceil(milliseconds / 1000));
     },
   };
 }

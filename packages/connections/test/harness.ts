@@ -3,12 +3,19 @@ import { startVaultEmulator, type VaultEmulator, type VaultEmulatorOptions } fro
 import { builtInVaults, type ListScope, type VaultBackend } from '@keyferry/vaults';
 import { onTestFinished } from 'vitest';
 import {
+  type BackendToOpen,
+  type Connection,
   type ConnectionLimits,
-  type ConnectionPool,
   type CredentialKeys,
   createConnectionPool,
   type PoolOptions,
 } from '../src/index.ts';
+
+/** A pool whose users don't give up, unless they say so. */
+export interface TestPool {
+  open(backend: BackendToOpen, signal?: AbortSignal): Promise<Connection>;
+  close(): Promise<void>;
+}
 
 /** Retries without noticeable waits. */
 export const quick = { retryBaseMs: 1, retryMaxMs: 2, retryAfterCapMs: 2 };
@@ -25,7 +32,7 @@ export function startPool(
   allowedEnvironment: readonly string[] = [],
   allowedFiles: readonly string[] = [],
   more: Partial<PoolOptions> = {},
-): ConnectionPool {
+): TestPool {
   const pool = createConnectionPool({
     registry: builtInVaults,
     allowedEnvironment,
@@ -36,7 +43,7 @@ export function startPool(
     limits: { ...quick, ...limits },
   });
   onTestFinished(() => pool.close());
-  return pool;
+  return { open: (backend, signal = patient) => pool.open(backend, signal), close: () => pool.close() };
 }
 
 /** A tenant without keys. */

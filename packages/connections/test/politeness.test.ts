@@ -1,8 +1,10 @@
-import { vaultFailure } from '@keyferry/core';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import { type FailureClass, vaultFailure } from '@keyferry/core';
 import { redisUrl } from '@keyferry/testing/support/redis.ts';
 import { Redis } from 'ioredis';
 import { expect, onTestFinished, test } from 'vitest';
-import { createBreaker, suspended } from '../src/breaker.ts';
+import { createBreaker } from '../src/breaker.ts';
 import { defaultLimits } from '../src/limits.ts';
 import { AdaptiveSlots } from '../src/slots.ts';
 import { createTokenBucket } from '../src/token-bucket.ts';
@@ -52,6 +54,28 @@ test('a pause holds for whoever shares the bucket', async () => {
   const other = createTokenBucket({ redis, key, quota, now: Date.now });
   await one.pause(60_000);
   expect(await takeUntil(other, AbortSignal.timeout(50))).toBe(0);
+});
+
+test('a shorter pause does not end a longer one', async () => {
+  const redis = await openRedis();
+  const key = `test:rate:${process.pid}:${buckets++}`;
+  const quota = { calls: 100, seconds: 1 };
+  const one = createTokenBucket({ redis, key, quota, now: Date.now });
+  await one.pause(60_000);
+  await createTokenBucket({ redis, key, quota, now: Date.now }).pause(1_000);
+  expect(await redis.pttl(key)).toBeGreaterThan(50_000);
+});
+
+test('a Redis that swallows what it is asked costs a moment, and the limit is kept without it', async () => {
+  const server = createServer(() => {}).listen(0, '127.0.0.1');
+  onTestFinished(() => void server.close());
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const redis = new Redis({ port, host: '127.0.0.1', lazyConnect: true, enableReadyCheck: false });
+  onTestFinished(() => redis.disconnect());
+  await redis.connect();
+  const bucket = createTokenBucket({ redis, key: 'hanging', quota: { calls: 50, seconds: 1 }, now: Date.now });
+  expect(await takeUntil(bucket, AbortSignal.timeout(600))).toBeGreaterThanOrEqual(50);
 });
 
 test('without Redis a process keeps to the limit by itself', async () => {
@@ -121,7 +145,7 @@ test('a vault that fails many times in a row is let alone, and asked by one call
         if (!up) throw vaultFailure('unavailable', 'away');
         return 'ok';
       })
-      .catch((error: unknown) => suspended(error, limits));
+      .catch((error: unknown) => error);
   for (let time = 0; time < 10; time++) await call();
   expect(asked).toBe(3);
   expect(await call()).toMatchObject({ code: 'vault_suspended', failureClass: 'unavailable', retryAfterMs: 20 });
@@ -130,14 +154,31 @@ test('a vault that fails many times in a row is let alone, and asked by one call
   expect(asked).toBe(4);
 });
 
-test('refusals and throttled calls are answers, and open no breaker', async () => {
-  const breaker = createBreaker({ ...defaultLimits, breakerFailures: 2 });
-  const classes = ['forbidden', 'throttled', 'unauthenticated', 'not_found', 'invalid'] as const;
+test('refusals and throttled calls are answers: they open no breaker, and end a row of failures', async () => {
+  const breaker = createBreaker({ ...defaultLimits, breakerFailures: 3 });
+  const fail = (failureClass: FailureClass) =>
+    breaker.execute(() => Promise.reject(vaultFailure(failureClass, 'no'))).catch((error: unknown) => error);
   for (let time = 0; time < 5; time++)
-    for (const failureClass of classes) {
-      const failing = breaker.execute(() => Promise.reject(vaultFailure(failureClass, 'no')));
-      await expect(failing).rejects.toMatchObject({ failureClass });
-    }
+    for (const failureClass of ['unavailable', 'timeout', 'forbidden', 'throttled', 'not_found'] as const)
+      expect(await fail(failureClass)).toMatchObject({ code: `vault_${failureClass}` });
+});
+
+test('whoever gives up on the call that finds out has not found out that the vault is back', async () => {
+  const limits = { ...defaultLimits, breakerFailures: 2, breakerOpenMs: 5, breakerOpenMaxMs: 5 };
+  const breaker = createBreaker(limits);
+  let asked = 0;
+  const call = (error: Error) =>
+    breaker
+      .execute(() => {
+        asked++;
+        return Promise.reject(error);
+      })
+      .catch((failure: unknown) => failure);
+  for (let time = 0; time < 3; time++) await call(vaultFailure('unavailable', 'away'));
+  const gaveUp = new Error('enough');
+  await expect.poll(() => call(gaveUp)).toBe(gaveUp);
+  expect(asked).toBe(3);
+  expect(await call(vaultFailure('unavailable', 'away'))).toMatchObject({ code: 'vault_suspended' });
 });
 
 test('a backend whose vault is away is asked no more often than its breaker lets', async () => {

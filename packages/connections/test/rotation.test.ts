@@ -18,7 +18,7 @@ class TokenKey implements CredentialKeys {
     this.reads++;
     const [previous, current] = [this.values.at(-2), this.values.at(-1)];
     if (!current)
-      throw new KeyferryError('reference_unresolved', `There is no ${path}.`, { failureClass: 'unauthenticated' });
+      throw new KeyferryError('credentials_withdrawn', `${path} is archived.`, { failureClass: 'unauthenticated' });
     return { backendId: 'other', value: Buffer.from(current), previous: previous ? Buffer.from(previous) : null };
   }
 }
@@ -129,15 +129,108 @@ test('an outage says nothing of new credentials: they are tried again', async ()
   expect(keys.reads).toBe(3);
 });
 
-test('a key that is gone leaves the former credentials at work, and says so', async () => {
+test('credentials whose key is not served any more are not used any more, though the vault still takes them', async () => {
   const { token, keys, backend } = await site();
   keys.put(token());
   const pool = startPool();
-  await (await pool.open(backend)).confirm('a', patient);
+  await (await pool.open(backend)).close();
   keys.values.push(null);
+  for (let time = 0; time < 2; time++)
+    await expect(pool.open(backend)).rejects.toMatchObject({ code: 'credentials_withdrawn' });
+  keys.put(token());
+  expect(await (await pool.open(backend)).confirm('a', patient)).toBe('present');
+});
+
+test('a process that knows nothing yet goes back to the value before where the newest can’t be read', async () => {
+  const { token, keys, backend } = await site();
+  keys.put(token());
+  keys.put('{"tokn":"a typing error"}');
+  const connection = await startPool().open(backend);
+  expect(await connection.confirm('a', patient)).toBe('present');
+  expect(connection.refusedCredentials).toMatchObject({ code: 'credentials_refused' });
+});
+
+test('where new credentials can’t be read and the former don’t work, later ones are taken all the same', async () => {
+  const { token, keys, backend, vault } = await site();
+  const first = token();
+  keys.put(first);
+  const pool = startPool();
+  await (await pool.open(backend)).close();
+  vault.tokens.revoke(first);
+  keys.put('{"tokn":"a typing error"}');
+  await expect(pool.open(backend)).rejects.toMatchObject({ code: 'config_invalid' });
+  keys.put(token());
+  expect(await (await pool.open(backend)).confirm('a', patient)).toBe('present');
+});
+
+test('an outage while the former are asked says nothing against them', async () => {
+  const { token, keys, backend, vault } = await site();
+  keys.put(token());
+  const clock = { time: Date.now() };
+  const pool = startPool({ attempts: 1 }, {}, [], [], { now: () => clock.time });
+  await (await pool.open(backend)).close();
+  keys.put('not-a-token');
+  // The new ones are refused; then the vault goes away.
+  vault.faults.inject({ effect: { kind: 'status', status: 503 }, skip: 2 });
+  expect(await (await pool.open(backend)).refusedCredentials).toBeNull();
+  vault.faults.clear();
+  clock.time += 60_000;
+  const connection = await pool.open(backend);
+  expect(connection.refusedCredentials).toMatchObject({ code: 'credentials_refused' });
+  expect(await connection.confirm('a', patient)).toBe('present');
+});
+
+test('credentials that the vault takes only later are tried again after a while', async () => {
+  const { token, keys, backend, vault } = await site();
+  keys.put(token());
+  const clock = { time: Date.now() };
+  const pool = startPool({}, {}, [], [], { now: () => clock.time });
+  await (await pool.open(backend)).close();
+  const late = token();
+  const refusal = vault.faults.inject({
+    effect: { kind: 'status', status: 403, body: { errors: ['invalid token'] } },
+    path: 'sys/internal/*',
+    times: 1,
+  });
+  const lookup = vault.faults.inject({
+    effect: { kind: 'status', status: 403, body: { errors: ['invalid token'] } },
+    path: 'auth/token/lookup-self',
+    times: 1,
+  });
+  keys.put(late);
+  expect((await pool.open(backend)).refusedCredentials).not.toBeNull();
+  refusal.remove();
+  lookup.remove();
+  expect((await pool.open(backend)).refusedCredentials).not.toBeNull();
+  clock.time += 60_000;
+  expect((await pool.open(backend)).refusedCredentials).toBeNull();
+});
+
+test('a connection is not closed for idleness while its successor is tried', async () => {
+  const { token, keys, backend, vault } = await site();
+  keys.put(token());
+  vault.setLatency(30);
+  const pool = startPool({ idleMs: 40 });
+  await (await pool.open(backend)).close();
+  keys.put('not-a-token');
   const connection = await pool.open(backend);
   expect(await connection.confirm('a', patient)).toBe('present');
-  expect(connection.refusedCredentials?.message).toContain('team/token');
+  expect(connection.refusedCredentials).not.toBeNull();
+});
+
+test('whoever opens can give up while new credentials are tried', async () => {
+  const { token, keys, backend, vault } = await site();
+  keys.put(token());
+  const pool = startPool();
+  await (await pool.open(backend)).close();
+  keys.put(token());
+  const hang = vault.faults.inject({ effect: { kind: 'hang' } });
+  const controller = new AbortController();
+  const opening = pool.open(backend, controller.signal);
+  opening.catch(() => {});
+  await expect.poll(() => hang.hits).toBeGreaterThan(0);
+  controller.abort(new Error('enough'));
+  await expect(opening).rejects.toThrow('enough');
 });
 
 test('many who open at the same time try new credentials once', async () => {

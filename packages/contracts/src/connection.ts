@@ -15,8 +15,8 @@ export const connectionFields = {
     .describe('The same as credentials_path.')
     .optional(),
   calls_per_second: z
-    .number('must be a number')
-    .positive('must be above 0')
+    .int('must be a whole number')
+    .min(1, 'must be at least 1')
     .max(100_000, 'must be at most 100000')
     .describe('Most calls a second to the vault, by all processes together, in place of its published limits.')
     .optional(),

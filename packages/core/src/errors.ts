@@ -77,6 +77,8 @@ export const errorCatalogue = {
   credentials_in_use: 'Give those backends other credentials first, or remove them.',
   credentials_cycle:
     'Keep the credentials of a backend in a key that comes from a backend which does not depend on it.',
+  credentials_withdrawn:
+    'The key that holds the backend’s credentials was revoked, archived or has expired. Give the backend others.',
   credentials_refused:
     'The backend goes on with its former credentials. Mend the new ones where they are kept, then they are tried again.',
   reference_invalid: 'Write `vault.<path>`, `vault.<path>#<field>`, `env.<VAR>`, or the value itself.',

@@ -20,7 +20,7 @@ export interface GcpBench {
   grant(claims?: Record<string, unknown>, header?: Record<string, unknown>): Promise<Reply>;
 }
 
-export interface Asked {
+interface Asked {
   method?: string;
   body?: unknown;
   token?: string;

@@ -10,20 +10,20 @@ import {
 
 /** How keys of a tenant are read that backends' credentials are in. */
 export function credentialKeys(
-  { store, keyring }: { store: Store; keyring: Keyring },
+  { store, keyring, now }: { store: Store; keyring: Keyring; now: () => Date },
   tenantId: string,
 ): CredentialKeys {
   return {
-    versions: (paths) => store.inTenant(tenantId, (tx) => credentialVersions(tx, paths)),
+    versions: (paths) => store.inTenant(tenantId, (tx) => credentialVersions(tx, paths, now())),
     async read(path) {
       const keys = await keyring.ofTenant(tenantId);
-      return await store.inTenant(tenantId, (tx) => openCredentialKey(tx, path, keys));
+      return await store.inTenant(tenantId, (tx) => openCredentialKey(tx, path, keys, now()));
     },
   };
 }
 
 /** The same inside a transaction. */
-export const credentialKeysIn = (tx: Tx, keys: TenantKeys): CredentialKeys => ({
-  versions: (paths) => credentialVersions(tx, paths),
-  read: (path) => openCredentialKey(tx, path, keys),
+export const credentialKeysIn = (tx: Tx, keys: TenantKeys, now: Date): CredentialKeys => ({
+  versions: (paths) => credentialVersions(tx, paths, now),
+  read: (path) => openCredentialKey(tx, path, keys, now),
 });

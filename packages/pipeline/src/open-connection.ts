@@ -5,10 +5,11 @@ import type { Services } from './services.ts';
 
 /** A use of the backend's connection, which the caller closes; its credentials are opened only when there is none yet. */
 export async function openConnection(
-  services: Pick<Services, 'connections' | 'store' | 'keyring'>,
+  services: Pick<Services, 'connections' | 'store' | 'keyring' | 'now'>,
   backend: Pick<Backend, 'id' | 'tenant_id' | 'kind' | 'config' | 'credentials_version'>,
+  signal: AbortSignal,
 ): Promise<Connection> {
-  return await services.connections.open({
+  const toOpen = {
     id: backend.id,
     kind: backend.kind,
     fingerprint: `${backend.credentials_version}:${JSON.stringify(backend.config)}`,
@@ -17,15 +18,16 @@ export async function openConnection(
       const keys = await services.keyring.ofTenant(backend.tenant_id);
       return await services.store.inTenant(backend.tenant_id, (tx) => openSettings(tx, backend.id, keys));
     },
-  });
+  };
+  return await services.connections.open(toOpen, signal);
 }
 
 /** Opens the connection when it is first asked for, and ends its use with the run. */
-export function lazyConnection(services: Parameters<typeof openConnection>[0], backend: Backend) {
+export function lazyConnection(services: Parameters<typeof openConnection>[0], backend: Backend, signal: AbortSignal) {
   let opened: Promise<Connection> | null = null;
   return {
     open: () => {
-      opened ??= openConnection(services, backend);
+      opened ??= openConnection(services, backend, signal);
       return opened;
     },
     async [Symbol.asyncDispose]() {

@@ -43,7 +43,7 @@ export async function runJob(services: Services, job: StageJob, signal: AbortSig
   const claim = await claimWork(services, job);
   if (!claim) return;
   const calls = noCalls();
-  await using connection = lazyConnection(services, claim.backend);
+  await using connection = lazyConnection(services, claim.backend, signal);
   let next: Dispatch[];
   try {
     next = await countCalls(calls, () => runStage(services, claim, connection.open, calls, signal));

@@ -180,10 +180,10 @@ export async function openSettings(tx: Tx, id: string, keys: TenantKeys): Promis
   return { ...row.config, auth };
 }
 
-/** Notes what the latest probe of a backend showed. */
+/** Notes what the latest probe of a backend showed. What its settings of meanwhile lead to is not known yet. */
 export async function noteProbe(
   tx: Tx,
-  id: string,
+  { id, config }: Pick<Backend, 'id' | 'config'>,
   probe: { latencyMs: number; server: string | null; containerId: string | null },
 ): Promise<void> {
   await tx
@@ -191,7 +191,8 @@ export async function noteProbe(
     .set({
       latency_ms: Math.round(probe.latencyMs),
       server: probe.server,
-      container_id: sql`coalesce(container_id, ${probe.containerId})`,
+      container_id: sql`CASE WHEN config = ${JSON.stringify(config)}::jsonb THEN coalesce(container_id, ${probe.containerId})
+        ELSE container_id END`,
     })
     .where('id', '=', id)
     .execute();

@@ -1,4 +1,4 @@
-import { KeyferryError } from '@keyferry/core';
+import { KeyferryError, type KeyState } from '@keyferry/core';
 import { sql } from 'kysely';
 import type { Tx } from './database.ts';
 import { type TenantKeys, valueBinding } from './encryption/keyring.ts';
@@ -12,43 +12,67 @@ export interface CredentialKey {
   previous: Buffer | null;
 }
 
-/** A text that changes when any of these keys gets another value, another state, or appears or goes. */
-export async function credentialVersions(tx: Tx, localPaths: readonly string[]): Promise<string> {
+/** A text that changes when any of these keys gets another value, another state, ends, or appears or goes. */
+export async function credentialVersions(tx: Tx, localPaths: readonly string[], now: Date): Promise<string> {
   const rows = await tx
     .selectFrom('keys')
-    .select(['id', 'version', 'state'])
+    .select(['id', 'version', 'state', 'expires_at'])
     .where('local_path', '=', sql<string>`ANY(${localPaths}::text[])`)
     .orderBy('id')
     .execute();
-  return rows.map(({ id, version, state }) => `${id}.${version}.${state}`).join(' ');
+  return rows.map((row) => `${row.id}.${row.version}.${stateOf(row, now)}`).join(' ');
 }
 
-/** The values of a key that is served. Throws `reference_unresolved` for one that isn't there, or isn't served. */
-export async function openCredentialKey(tx: Tx, localPath: string, keys: TenantKeys): Promise<CredentialKey> {
+/** Its end counts from its moment on, whether or not a sweep has come by. */
+function stateOf({ state, expires_at }: { state: KeyState; expires_at: Date | null }, now: Date): KeyState {
+  return expires_at !== null && expires_at <= now ? 'expired' : state;
+}
+
+/**
+ * The values of a key that is served. Throws `reference_unresolved` if there is none, `credentials_withdrawn` if it is no
+ * longer served.
+ */
+export async function openCredentialKey(
+  tx: Tx,
+  localPath: string,
+  keys: TenantKeys,
+  now: Date,
+): Promise<CredentialKey> {
   const rows = await tx
     .selectFrom('keys as k')
     .innerJoin('key_versions as v', 'v.key_id', 'k.id')
-    .select(['k.id', 'k.tenant_id', 'k.backend_id', 'k.state', 'v.version', 'v.ciphertext', 'v.encryption_key_id'])
+    .select([
+      'k.id',
+      'k.tenant_id',
+      'k.backend_id',
+      'k.state',
+      'k.expires_at',
+      'v.version',
+      'v.ciphertext',
+      'v.encryption_key_id',
+    ])
     .where('k.local_path', '=', localPath)
     .orderBy('v.version', 'desc')
     .limit(2)
     .execute();
-  const [current, previous] = rows.map((row) =>
+  const [row] = rows;
+  const unusable = { failureClass: 'unauthenticated' } as const;
+  if (!row)
+    throw new KeyferryError('reference_unresolved', `There is no key "${localPath}" with credentials.`, unusable);
+  const state = stateOf(row, now);
+  if (state !== 'active' && state !== 'deprecated')
+    throw new KeyferryError(
+      'credentials_withdrawn',
+      `The credentials in "${localPath}" are not used any more: that key is ${state}.`,
+      unusable,
+    );
+  const [current, previous] = rows.map((version) =>
     keys.unseal(
-      { ciphertext: row.ciphertext, encryptionKeyId: row.encryption_key_id },
-      valueBinding(row.tenant_id, row.id, row.version),
+      { ciphertext: version.ciphertext, encryptionKeyId: version.encryption_key_id },
+      valueBinding(version.tenant_id, version.id, version.version),
     ),
   );
-  const [row] = rows;
-  if (!row || !current) throw unresolved(localPath, 'there is no key of that path');
-  if (row.state !== 'active' && row.state !== 'deprecated') throw unresolved(localPath, `that key is ${row.state}`);
-  return { backendId: row.backend_id, value: current, previous: previous ?? null };
-}
-
-function unresolved(localPath: string, why: string): KeyferryError {
-  return new KeyferryError('reference_unresolved', `The credentials in "${localPath}" can’t be used: ${why}.`, {
-    failureClass: 'unauthenticated',
-  });
+  return { backendId: row.backend_id, value: current ?? Buffer.alloc(0), previous: previous ?? null };
 }
 
 /** Names of the backends whose credentials are in this key. */

@@ -11,7 +11,7 @@ test('an App Service’s identity is had where its environment says, with the he
   vi.stubEnv('IDENTITY_HEADER', vault.identityHeader);
   onTestFinished(() => void vi.unstubAllEnvs());
   for (const auth of [{ method: 'managed_identity' }, { method: 'managed_identity', client_id: clientId }]) {
-    const backend = await connect({ auth });
+    const backend = await connect({ auth, authority_host: undefined });
     expect((await readOne(backend, 'a')).value.reveal().toString()).toBe('x');
   }
 });

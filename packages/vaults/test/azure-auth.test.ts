@@ -191,3 +191,47 @@ test('nothing of the process’s environment takes part in a login with credenti
     vi.unstubAllEnvs();
   }
 });
+
+test('what is no directory gets the credentials once in five seconds', async () => {
+  const { vault, clock, connect, logins } = await startBench();
+  const strange = vault.faults.inject({ operation: 'Token', effect: { kind: 'status', status: 404, body: '<html>' } });
+  const backend = await connect();
+  for (let round = 0; round < 3; round++)
+    expect(await failureOf(readOne(backend, 'a'))).toMatchObject({ failureClass: 'invalid' });
+  expect(logins()).toBe(1);
+  strange.remove();
+  clock.advance(5);
+  expect(await failureOf(readOne(backend, 'a'))).toMatchObject({ code: 'vault_not_found' });
+});
+
+test('a token that has ended by this machine’s clock alone is used for five seconds all the same', async () => {
+  const { vault, clock, connect, logins } = await startBench({ tokenSeconds: 1 });
+  vault.secrets.put('a', 'x');
+  const answer = { token_type: 'Bearer', expires_in: -60, ext_expires_in: -60, access_token: 'made-up' };
+  vault.faults.inject({ operation: 'Token', effect: { kind: 'status', status: 200, body: answer } });
+  vault.faults.inject({ operation: 'GetSecret', effect: { kind: 'status', status: 403 } });
+  const backend = await connect();
+  for (let round = 0; round < 3; round++) await failureOf(readOne(backend, 'a'));
+  expect(logins()).toBe(1);
+  clock.advance(5);
+  await failureOf(readOne(backend, 'a'));
+  expect(logins()).toBe(2);
+});
+
+test('a directory that is away as a token nears its end costs nothing, until it has ended', async () => {
+  const { vault, clock, connect, logins } = await startBench({ tokenSeconds: 3600 });
+  vault.secrets.put('a', 'x');
+  const backend = await connect();
+  await readOne(backend, 'a');
+  const outage = vault.faults.inject({ operation: 'Token', effect: { kind: 'status', status: 503, body: {} } });
+  clock.advance(3600 - 100);
+  for (let round = 0; round < 3; round++) expect(await text(backend, 'a')).toBe('x');
+  expect(logins()).toBe(2);
+  clock.advance(30);
+  expect(await text(backend, 'a')).toBe('x');
+  expect(logins()).toBe(3);
+  clock.advance(70);
+  expect(await failureOf(readOne(backend, 'a'))).toMatchObject({ failureClass: 'unavailable' });
+  outage.remove();
+  expect(await text(backend, 'a')).toBe('x');
+});

@@ -117,3 +117,15 @@ test('a vault whose name is not resolved is unavailable, which proves nothing', 
   expect(await failureOf(backend.probe(patient))).toMatchObject({ failureClass: 'unavailable' });
   expect(await failureOf(backend.confirm('a', patient))).toMatchObject({ failureClass: 'unavailable' });
 });
+
+test('what is called a directory, and can be none, is taken for no challenge', async () => {
+  const { vault, connect, logins } = await startBench();
+  for (const tenant of ['x'.repeat(2_000), '%0Acanary']) {
+    const header = `Bearer authorization="${vault.authorityUrl}/${tenant}", resource="${vault.url}"`;
+    const effect = { kind: 'status', status: 401, headers: { 'www-authenticate': header } } as const;
+    const fault = vault.faults.inject({ operation: 'Challenge', effect });
+    expect(await failureOf((await connect()).probe(patient))).toMatchObject({ failureClass: 'invalid' });
+    fault.remove();
+  }
+  expect(logins()).toBe(0);
+});

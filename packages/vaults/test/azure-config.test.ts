@@ -63,6 +63,16 @@ test('the place of logins follows from the vault’s cloud, unless it is given',
   );
 });
 
+test('the operator’s own identity logs in at no address of the settings but Microsoft’s', () => {
+  for (const method of ['default', 'managed_identity']) {
+    const told = (authority_host: string) => refusal({ auth: { method }, authority_host });
+    for (const host of ['https://login.example.com', 'https://login.microsoftonline.com.example.com'])
+      expect(told(host)).toMatch(/authority_host: authority_host is not Microsoft’s.*AZURE_AUTHORITY_HOST/);
+    expect(told('https://login.microsoftonline.us')).toBe('');
+  }
+  expect(refusal({ authority_host: 'https://login.example.com' })).toBe('');
+});
+
 test('ids that are none are refused by their field, with what they are called in the portal', () => {
   const withAuth = (parts: object) => refusal({ auth: { ...clientSecret, ...parts } });
   expect(withAuth({ client_id: 'keyferry' })).toMatch(

@@ -38,3 +38,14 @@ test('a version is asked for by its id alone', async () => {
   expect(vault.requests.total).toBe(before);
   expect(await failureOf(backend.readVersion('a', '0'.repeat(32), patient))).toMatchObject({ code: 'vault_not_found' });
 });
+
+test('an answer about another version than was asked for is none', async () => {
+  const { vault, connect } = await startBench();
+  const version = vault.secrets.put('a', 'x');
+  const id = `${vault.url}/secrets/a/${'0'.repeat(32)}`;
+  const body = JSON.stringify({ id, value: 'canary', attributes: { enabled: true } });
+  vault.faults.inject({ operation: 'GetSecret', effect: { kind: 'garbage', body } });
+  expect(await failureOf((await connect()).readVersion('a', version, patient))).toMatchObject({
+    failureClass: 'invalid',
+  });
+});

@@ -107,3 +107,27 @@ test('nothing is asked where no folder is wanted', async () => {
   for await (const page of backend.list(scope({ folders: [] }), patient)) expect(page).toEqual([]);
   expect(vault.requests.total).toBe(0);
 });
+
+test('pages that lead back to themselves by others end the listing as incomplete', async () => {
+  const { vault, connect } = await startBench();
+  for (const length of [2, 3, 7]) {
+    let asked = 0;
+    const faults = Array.from({ length }, (_, index) => {
+      const nextLink = `${vault.url}/secrets?api-version=7.4&$skiptoken=page-${index}`;
+      return vault.faults.inject({
+        when({ operation }) {
+          const mine = operation === 'GetSecrets' && asked % length === index;
+          if (mine) asked += 1;
+          return mine;
+        },
+        effect: { kind: 'garbage', body: JSON.stringify({ value: [], nextLink }) },
+      });
+    });
+    const ended = AbortSignal.timeout(2_000);
+    const backend = await connect();
+    const failure = await failureOf(Array.fromAsync(backend.list(scope(), ended)));
+    expect(failure, String(length)).toMatchObject({ code: 'listing_incomplete', failureClass: 'invalid' });
+    expect(asked).toBeLessThan(4 * length);
+    for (const fault of faults) fault.remove();
+  }
+});

@@ -153,3 +153,30 @@ test('a secret that may be recovered but not read counts as recovered', async ()
   await (await connect()).restore('a', patient);
   expect(vault.secrets.get('a')?.value).toBe('x');
 });
+
+test('what comes back disabled, or is of a name that differs by case, is not written over', async () => {
+  const { vault, connect } = await startBench();
+  vault.secrets.put('off', 'old', { tags: { owner: 'search' } });
+  vault.secrets.disable('off');
+  vault.secrets.put('Team--Key', 'theirs');
+  for (const name of ['off', 'Team--Key']) vault.secrets.delete(name);
+  const backend = await connect();
+  expect(await failureOf(put(backend, 'off', 'new'))).toMatchObject({ code: 'vault_disabled' });
+  expect(await failureOf(put(backend, 'team/key', 'ours'))).toMatchObject({ code: 'vault_conflict' });
+  for (const name of ['off', 'Team--Key']) expect(vault.secrets.versions(name), name).toHaveLength(1);
+});
+
+test('a secret that is deleted after it was looked at is not written over where a version was expected', async () => {
+  const { vault, connect } = await startBench();
+  const expectedVersion = vault.secrets.put('a', 'old');
+  vault.faults.inject({
+    when({ operation }) {
+      if (operation === 'SetSecret') vault.secrets.delete('a');
+      return false;
+    },
+    effect: { kind: 'reset' },
+  });
+  const failure = await failureOf(put(await connect(), 'a', 'new', { expectedVersion }));
+  expect(failure).toMatchObject({ code: 'vault_conflict' });
+  expect(vault.secrets.get('a')).toBeNull();
+});

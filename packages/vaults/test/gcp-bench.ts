@@ -36,7 +36,7 @@ export async function startBench(options: GcpEmulatorOptions = {}, clock = new T
   };
 }
 
-export function settingsOf(vault: GcpEmulator): Record<string, unknown> {
+function settingsOf(vault: GcpEmulator): Record<string, unknown> {
   return {
     project_id: vault.projectId,
     endpoint: vault.url,

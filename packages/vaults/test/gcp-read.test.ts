@@ -164,12 +164,12 @@ test('a project where the API is off, or that can’t be seen, is told as that',
   const body = { error: { code: 403, status: 'PERMISSION_DENIED', message: 'canary', details } };
   const off = vault.faults.inject({ operation: 'ListSecrets', effect: answering(body, 403) });
   expect(await failureOf(backend.probe(patient))).toMatchObject({
-    failureClass: 'forbidden',
+    code: 'container_missing',
     message: expect.stringContaining('not enabled'),
   });
   off.remove();
   vault.createProject('not-mine-123');
-  expect(await failureOf((await connect({ project_id: 'not-mine-123' })).probe(patient))).toMatchObject({
-    code: 'vault_forbidden',
-  });
+  const stranger = await connect({ project_id: 'not-mine-123' });
+  expect(await stranger.probe(patient)).toMatchObject({ container: 'unproven', containerId: null });
+  expect(await failureOf(listAll(stranger))).toMatchObject({ failureClass: 'forbidden' });
 });

@@ -67,6 +67,18 @@ test('a file that holds something else is never sent', async () => {
   expect(vault.requests.total).toBe(0);
 });
 
+test('an answer to a login that no vault gives is not asked for again for five seconds', async () => {
+  const { vault, clock, token, connect } = await benchWithJwt();
+  const strange = vault.faults.inject({ path: 'auth/ci/jwt/login', effect: { kind: 'garbage' } });
+  const backend = await connect({ jwt: token() });
+  for (let round = 0; round < 3; round++)
+    expect(await failureOf(readOne(backend, 'a'))).toMatchObject({ failureClass: 'invalid' });
+  expect(strange.hits).toBe(1);
+  strange.remove();
+  clock.advance(5);
+  expect((await readOne(backend, 'a')).version).toBe('1');
+});
+
 /** A vault that takes certificates, with a secret that whoever shows one may read. */
 async function benchWithCertificates(required = false) {
   const bench = await startBench({

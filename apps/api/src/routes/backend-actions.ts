@@ -1,4 +1,5 @@
 import { backendStatus, backendTest, cycleAnswer, cyclePage, cycleQuery } from '@keyferry/contracts';
+import { classOf } from '@keyferry/core';
 import { openConnection, refuseOtherContainer, requestSync } from '@keyferry/pipeline';
 import { countKeys, getBackend, listCycles, listHolds } from '@keyferry/store';
 import { showStatus } from '../answers/backend-status.ts';
@@ -78,21 +79,31 @@ export function backendActionRoutes(app: Api, options: ApiOptions): void {
           'container_changed',
           'container_mismatch',
           'credentials_cycle',
+          'credentials_withdrawn',
         ),
       },
     },
     async ({ identity, params }) => {
       const backend = await store.inTenant(identity.tenantId, (tx) => getBackend(tx, params.id));
-      await using connection = await openConnection(options, backend);
-      const probe = await askVault(backend.name, (deadline) => connection.probe(deadline));
-      refuseOtherContainer(backend, probe);
-      return {
-        container: probe.container,
-        container_id: probe.containerId,
-        server: probe.server,
-        latency_ms: probe.latencyMs,
-        credentials_refused: connection.refusedCredentials?.message ?? null,
+      const ask = async (deadline: AbortSignal) => {
+        await using connection = await openConnection(options, backend, deadline);
+        const probe = await connection.probe(deadline);
+        refuseOtherContainer(backend, probe);
+        return {
+          container: probe.container,
+          container_id: probe.containerId,
+          server: probe.server,
+          latency_ms: probe.latencyMs,
+          credentials_refused: connection.refusedCredentials?.message ?? null,
+        };
       };
+      return await askVault(backend.name, (deadline) =>
+        ask(deadline).catch((error) => {
+          // Of credentials that are kept elsewhere the value before may still work: the pool finds that out now.
+          if (classOf(error) !== 'unauthenticated' || backend.credential_paths.length === 0) throw error;
+          return ask(deadline);
+        }),
+      );
     },
   );
 

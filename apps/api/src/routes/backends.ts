@@ -46,6 +46,7 @@ const badSettings = [
   'reference_refused',
   'reference_unresolved',
   'credentials_cycle',
+  'credentials_withdrawn',
   'backend_exists',
   ...vaultRefusals,
 ] as const;
@@ -143,7 +144,7 @@ export function backendRoutes(app: Api, options: ApiOptions): void {
         if (config) {
           const merged = mergedConfig(await openSettings(tx, id, keys), config);
           refuseRedirection(vaultOfKind(options.registry, kind).destination, before, config);
-          const owner = { id, keys: credentialKeysIn(tx, keys) };
+          const owner = { id, keys: credentialKeysIn(tx, keys, now()) };
           const { auth, ...checked } = await checkedConfig(options, kind, merged, owner);
           await refuseCredentialCycle(tx, { id, tenantId }, checked.credential_paths);
           backend = await change('auth' in config ? { ...checked, auth } : checked);

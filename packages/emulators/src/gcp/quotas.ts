@@ -53,7 +53,7 @@ export class Quotas {
   }
 }
 
-export function exceeded(kind: keyof GcpQuotas, limit: number, projectNumber: string): Refusal {
+function exceeded(kind: keyof GcpQuotas, limit: number, projectNumber: string): Refusal {
   const consumer = `project_number:${projectNumber}`;
   const service = 'secretmanager.googleapis.com';
   return new Refusal(

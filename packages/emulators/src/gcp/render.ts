@@ -21,7 +21,7 @@ export function secretJson(secret: Secret, parent: string): object {
   };
 }
 
-export function versionName(secret: Secret, version: Version, parent: string): string {
+function versionName(secret: Secret, version: Version, parent: string): string {
   return `${parent}/secrets/${secret.id}/versions/${version.number}`;
 }
 

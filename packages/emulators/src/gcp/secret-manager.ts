@@ -87,7 +87,7 @@ function handle(place: Place, now: number, { method, resource, body: bytes }: Ap
   }
 }
 
-export function denied(permission: string, resource: Resource): Refusal {
+function denied(permission: string, resource: Resource): Refusal {
   const name = nameOf(resource);
   return new Refusal(
     'PERMISSION_DENIED',

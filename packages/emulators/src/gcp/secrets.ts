@@ -17,7 +17,7 @@ export interface Place {
   largestPage: number;
 }
 
-export function missingSecret(parent: string, id: string): Refusal {
+function missingSecret(parent: string, id: string): Refusal {
   return new Refusal('NOT_FOUND', `Secret [${parent}/secrets/${id}] not found.`);
 }
 

@@ -36,7 +36,7 @@ export interface Oidc {
   key: KeyPair;
 }
 
-export interface Aws {
+interface Aws {
   kind: 'aws';
   /** By the id of the key: its secret, and whose it is. */
   keys: Map<string, { secret: string; arn: string }>;

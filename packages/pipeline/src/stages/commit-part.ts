@@ -93,7 +93,7 @@ async function commitRound(
     return decide({ item, known: known.get(item.remote) ?? null, id, backend, keys, now, ...(earlier && { earlier }) });
   };
   const atFirst = readings.map((item) => decideOn(item));
-  const decisions = backend.version_history ? await withHistory(run, atFirst, known, decideOn) : atFirst;
+  const decisions = backend.version_history ? await withHistory(run, shard, atFirst, known, decideOn) : atFirst;
   const calls = run.takeCalls();
 
   return await services.store.inTenant(cycle.tenant_id, async (tx) => {
@@ -140,6 +140,7 @@ async function commitRound(
 /** Decisions that store a value, with the versions before it that were not seen here. */
 async function withHistory(
   run: StageRun,
+  shard: Shard,
   decisions: Decision[],
   known: Map<string, StoredKey>,
   decideOn: (item: Reading, earlier: SecretReading[]) => Decision,
@@ -151,7 +152,7 @@ async function withHistory(
     decisions.map(async (decision): Promise<Decision> => {
       if (!decision.write?.ciphertext) return decision;
       const { item } = decision;
-      const { earlier, issue } = await readHistory(run, item, known.get(item.remote) ?? null);
+      const { earlier, issue } = await readHistory(run, item, known.get(item.remote) ?? null, shard.attempts);
       return { ...decideOn(item, earlier), issue: issue ?? decision.issue };
     }),
   );

@@ -33,9 +33,8 @@ export const discover: StageHandler = async (run) => {
     await clearDiscovery(tx, cycle.id);
   });
   const connection = await run.connect();
-  const probe = await connection.probe(signal);
+  const [probe, known] = await Promise.all([connection.probe(signal), loadIndex(run)]);
   refuseOtherContainer(backend, probe);
-  const known = await loadIndex(run);
 
   const shards = new ShardWriter(run);
   const counts = {
@@ -79,7 +78,7 @@ export const discover: StageHandler = async (run) => {
 
   return await services.store.inTenant(cycle.tenant_id, async (tx) => {
     await holdStage(tx, cycle);
-    await noteProbe(tx, backend.id, probe);
+    await noteProbe(tx, backend, probe);
     await addIssues(tx, cycle, [...empty, ...credentialsIssue(run, connection.refusedCredentials)]);
     const next = stageAfter({ shards: shards.count, candidates: await countCandidates(tx, cycle.id) });
     const set = {
@@ -167,10 +166,11 @@ async function nominateMissing(run: StageRun, known: KnownIndex): Promise<number
   return outside;
 }
 
-/** Collects refs and writes a shard whenever one is full. */
+/** Collects refs and writes a shard whenever one is full, while the listing goes on: one at a time. */
 class ShardWriter {
   #run: StageRun;
   #refs: ShardRef[] = [];
+  #writing: Promise<void> = Promise.resolve();
   count = 0;
 
   constructor(run: StageRun) {
@@ -179,18 +179,26 @@ class ShardWriter {
 
   async add({ path, facts }: SecretRef): Promise<void> {
     this.#refs.push([path, null, facts && JSON.stringify(facts)]);
-    if (this.#refs.length === shardSize) await this.flush();
+    if (this.#refs.length === shardSize) await this.#write();
   }
 
+  /** Writes what is left, and waits for all of it. */
   async flush(): Promise<void> {
-    if (this.#refs.length === 0) return;
+    if (this.#refs.length > 0) await this.#write();
+    await this.#writing;
+  }
+
+  async #write(): Promise<void> {
     const refs = this.#refs;
     this.#refs = [];
+    await this.#writing;
     const { services, cycle } = this.#run;
-    await services.store.inTenant(cycle.tenant_id, async (tx) => {
+    const number = this.count++;
+    this.#writing = services.store.inTenant(cycle.tenant_id, async (tx) => {
       await holdStage(tx, cycle);
-      await addShard(tx, cycle, this.count, refs, services.now());
+      await addShard(tx, cycle, number, refs, services.now());
     });
-    this.count++;
+    // Whoever waits for it next is told; nobody may be waiting when it fails.
+    this.#writing.catch(() => {});
   }
 }

@@ -1,4 +1,4 @@
-import { describeError } from '@keyferry/core';
+import { classOf, describeError, stageRetryDelay } from '@keyferry/core';
 import type { Issue, StoredKey } from '@keyferry/store';
 import type { SecretReading, SecretVersion } from '@keyferry/vaults';
 import type { Reading } from './commit-part.ts';
@@ -12,11 +12,15 @@ export interface History {
   issue: Issue | null;
 }
 
-/** Reads what is missing of one secret's history. A version that can't be read is told of, and fails nothing. */
+/**
+ * Reads what is missing of one secret's history. A version that can't be read is told of, and fails nothing; rejects for
+ * what may pass, but for the last of the attempts.
+ */
 export async function readHistory(
   run: StageRun,
   { remote, reading }: Reading,
   known: StoredKey | null,
+  attempts: number,
 ): Promise<History> {
   const earlier: SecretReading[] = [];
   try {
@@ -27,6 +31,8 @@ export async function readHistory(
     return { earlier, issue: null };
   } catch (error) {
     run.signal.throwIfAborted();
+    // Later cycles look only at what came after this version: what may pass is waited for now.
+    if (stageRetryDelay(classOf(error), attempts) !== null) throw error;
     const { message, failureClass } = describeError(error);
     const text = `Not every earlier version of "${remote}" could be read. ${message}`;
     const code = 'history_incomplete';
@@ -44,7 +50,8 @@ export function missingVersions(
   known: Pick<StoredKey, 'remoteVersion' | 'remoteCreatedAt'> | null,
   most: number,
 ): string[] {
-  const older = versions.slice(versions.findIndex(({ version }) => version === current) + 1);
+  const at = versions.findIndex(({ version }) => version === current);
+  const older = at < 0 ? [] : versions.slice(at + 1);
   const end = known === null ? older.length : older.findIndex(({ version }) => version === known.remoteVersion);
   const knownAt = known?.remoteCreatedAt ?? null;
   const missing =

@@ -51,7 +51,7 @@ export function createTokens(
     // A machine keeps its own identity's tokens, and gives the refused one again until it ends.
     if (token === refusedToken)
       throw vaultFailure('unauthenticated', 'The vault does not accept the token, and no other one can be had yet.');
-    const good = Math.max(seconds, leastSeconds);
+    const good = seconds > leastSeconds ? seconds : leastSeconds;
     held = {
       token,
       renewAt: askedAt + Math.max(good - Math.min(marginSeconds, good / 10), leastSeconds) * 1000,
@@ -68,11 +68,14 @@ export function createTokens(
       return keep(await login(challenge.resource, life.signal), askedAt);
     } catch (error) {
       const now = context.now();
-      if (!isTransient(classOf(error))) refusal = { error, until: now + refusalMs };
-      else if (held !== null && now < held.endsAt) {
+      const transient = isTransient(classOf(error));
+      if (transient && held !== null && now < held.endsAt) {
         held.renewAt = now + patienceMs;
         return held.token;
       }
+      // Where the vault itself was not understood, no credentials were sent: that may be asked again at once.
+      const sent = challenge !== null && !transient;
+      if (sent || classOf(error) === 'unauthenticated') refusal = { error, until: now + refusalMs };
       throw error;
     }
   }

@@ -1,6 +1,6 @@
 import { classOf } from '@keyferry/core';
-import { gather } from '../common/gather.ts';
-import type { ConnectContext, FetchOutcome, Presence, SecretReading, VaultBackend } from '../contract.ts';
+import { readEach } from '../common/read-each.ts';
+import type { ConnectContext, Presence, SecretReading, VaultBackend } from '../contract.ts';
 import { createTokens } from './auth.ts';
 import { learnChallenge } from './challenge.ts';
 import { createClient } from './client.ts';
@@ -67,21 +67,8 @@ export async function connectVault(config: AzureConfig, context: ConnectContext)
 
     list: (scope, signal) => listSecrets({ session, names, context }, scope, signal),
 
-    async *fetch(refs, signal) {
-      const left = refs.values();
-      const read = async (path: string, taskSignal: AbortSignal): Promise<FetchOutcome> => {
-        try {
-          return { path, reading: await readCurrent(path, taskSignal) };
-        } catch (error) {
-          taskSignal.throwIfAborted();
-          return { path, error: error instanceof Error ? error : new Error('unknown failure') };
-        }
-      };
-      yield* gather(context.parallelism, signal, () => {
-        const { done, value: ref } = left.next();
-        return done ? undefined : (taskSignal) => read(ref.path, taskSignal);
-      });
-    },
+    fetch: (refs, signal) =>
+      readEach(refs, context.parallelism, signal, ({ path }, taskSignal) => readCurrent(path, taskSignal)),
 
     confirm: presenceOf,
     put: writer.put,

@@ -2,8 +2,9 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { HttpClient, PipelineRequest } from '@azure/core-rest-pipeline';
 import type { SecretClient } from '@azure/keyvault-secrets';
 import { vaultFailure } from '@keyferry/core';
+import { ending } from '../common/ending.ts';
 import type { AzureConfig } from './config.ts';
-import { ending, malformed, transportFailure } from './errors.ts';
+import { malformed, transportFailure } from './errors.ts';
 import type { HttpAnswer, HttpRequest, Transport } from './transport.ts';
 
 /** The version of the API that is spoken: old enough for every cloud. */

@@ -51,7 +51,12 @@ export const configSchema = z
     const { auth, authority_host: authority } = config;
     // What the operator's environment holds for logins, such as a client secret, is sent there as it is.
     const operators = auth.method === 'default' || auth.method === 'managed_identity';
-    if (operators && authority !== undefined && URL.canParse(authority) && !isMicrosoftAuthority(new URL(authority).origin))
+    if (
+      operators &&
+      authority !== undefined &&
+      URL.canParse(authority) &&
+      !isMicrosoftAuthority(new URL(authority).origin)
+    )
       issues.addIssue({
         code: 'custom',
         path: ['authority_host'],

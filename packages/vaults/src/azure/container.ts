@@ -1,4 +1,5 @@
 import { classOf, vaultFailure } from '@keyferry/core';
+import { freshLooks } from '../common/fresh-look.ts';
 import { untilAborted } from '../common/until-aborted.ts';
 import type { CallOperation } from '../contract.ts';
 import type { Session } from './session.ts';
@@ -21,9 +22,6 @@ export interface Container {
 }
 
 export function createContainer(session: Session): Container {
-  let lastLook: Promise<unknown> = Promise.resolve();
-  let nextLook: Promise<Look> | null = null;
-
   async function look(operation: CallOperation, signal: AbortSignal): Promise<Look> {
     const what = 'look into the vault';
     try {
@@ -41,16 +39,7 @@ export function createContainer(session: Session): Container {
     }
   }
 
-  /** A look that has not begun yet, shared by all who wait for one; it belongs to none, so that no abort ends it. */
-  function freshLook(): Promise<Look> {
-    nextLook ??= lastLook.then(() => {
-      nextLook = null;
-      const begun = look('detect', new AbortController().signal);
-      lastLook = begun.catch(() => {});
-      return begun;
-    });
-    return nextLook;
-  }
+  const freshLook = freshLooks((signal) => look('detect', signal));
 
   return {
     look,

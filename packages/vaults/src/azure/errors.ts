@@ -1,4 +1,4 @@
-import { classOf, type FailureClass, type KeyferryError, vaultFailure } from '@keyferry/core';
+import { type FailureClass, type KeyferryError, vaultFailure } from '@keyferry/core';
 import { parseRetryAfter } from '../common/retry-after.ts';
 import { judgeTransport } from '../common/transport-failure.ts';
 import type { HttpAnswer } from './transport.ts';
@@ -73,13 +73,6 @@ export function transportFailure(error: unknown, what: string): KeyferryError {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   const [failureClass, why] = judgeTransport(code) ?? ['unavailable', 'the connection broke'];
   return vaultFailure(failureClass, `Could not ${what}: ${why}.`);
-}
-
-/** What an aborted call ends with. A deadline's reason knows nothing of what was attempted; any other is passed on. */
-export function ending(reason: unknown, what: string): unknown {
-  return classOf(reason) === 'timeout'
-    ? vaultFailure('timeout', `Could not ${what}: there was no answer in time.`)
-    : reason;
 }
 
 /** Undefined for what is no JSON. */

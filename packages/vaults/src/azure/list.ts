@@ -1,5 +1,6 @@
 import type { SecretProperties } from '@azure/keyvault-secrets';
-import { classOf, KeyferryError } from '@keyferry/core';
+import type { ErrorCode } from '@keyferry/core';
+import { incompleteListing } from '../common/incomplete-listing.ts';
 import type { ConnectContext, ListScope, SecretRef } from '../contract.ts';
 import { malformed } from './errors.ts';
 import type { Names } from './names.ts';
@@ -10,7 +11,7 @@ import { revisionOf } from './state.ts';
 const what = 'list the vault';
 
 /** Failures of the vault as a whole keep their code; every other one becomes `listing_incomplete`. */
-const codesOfTheWhole: readonly string[] = ['vault_unauthenticated'];
+const codesOfTheWhole: readonly ErrorCode[] = ['vault_unauthenticated'];
 
 /** The vault lists everything or nothing: what lies outside of the scope is left out here. */
 export async function* listSecrets(
@@ -36,15 +37,6 @@ export async function* listSecrets(
     }
   } catch (error) {
     signal.throwIfAborted();
-    throw incomplete(error, listed);
+    throw incompleteListing(error, `after ${listed} secrets`, codesOfTheWhole);
   }
-}
-
-function incomplete(error: unknown, listed: number): unknown {
-  if (error instanceof KeyferryError && codesOfTheWhole.includes(error.code)) return error;
-  const why = error instanceof KeyferryError ? error.message : 'A fault of our own stopped it.';
-  return new KeyferryError('listing_incomplete', `The listing is incomplete after ${listed} secrets. ${why}`, {
-    failureClass: classOf(error),
-    ...(error instanceof KeyferryError && error.retryAfterMs !== undefined && { retryAfterMs: error.retryAfterMs }),
-  });
 }

@@ -1,10 +1,10 @@
-import { vaultFailure } from '@keyferry/core';
+import { ending } from '../common/ending.ts';
+import { readTokenFile } from '../common/token-file.ts';
 import { untilAborted } from '../common/until-aborted.ts';
 import type { ConnectContext } from '../contract.ts';
 import type { AzureAuth } from './auth-fields.ts';
 import { authorityOf, isMicrosoftAuthority } from './clouds.ts';
 import type { AzureConfig } from './config.ts';
-import { ending } from './errors.ts';
 import { createLoginHttpClient, currentLogin, LoginWatch, type WatchOptions } from './login-watch.ts';
 import { credentialOf } from './sdk-credential.ts';
 import type { Transport } from './transport.ts';
@@ -28,7 +28,8 @@ export function createLogin(config: AzureConfig, transport: Transport, context: 
   const { what } = watched;
 
   return async (resource, signal) => {
-    const assertion = auth.method === 'workload_identity' ? await assertionOf(auth, context) : '';
+    const assertion =
+      auth.method === 'workload_identity' ? (auth.token ?? (await readTokenFile(auth.token_file, context))) : '';
     return context.call('login', signal, async (attempt) => {
       const options = {
         authorityHost: authority,
@@ -78,20 +79,4 @@ function watchOptions({ method }: AzureAuth, authority: string): WatchOptions {
         counts: () => true,
       };
   }
-}
-
-/** Three parts of base64url: what is no such token is never sent, whatever file the path names. */
-const jsonWebToken = /^[\w-]+\.[\w-]+\.[\w-]+$/;
-
-async function assertionOf(
-  auth: Extract<AzureAuth, { method: 'workload_identity' }>,
-  context: ConnectContext,
-): Promise<string> {
-  if (auth.token !== undefined) return auth.token;
-  const text = (await context.readAllowedFile(auth.token_file)).trim();
-  if (jsonWebToken.test(text)) return text;
-  throw vaultFailure(
-    'unauthenticated',
-    `Could not log in with the token in ${auth.token_file}: the file holds no JSON web token.`,
-  );
 }

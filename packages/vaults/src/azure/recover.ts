@@ -17,7 +17,7 @@ export interface Recovery {
 }
 
 /** A secret that is back. One that is disabled, or may not be read, shows no more than that. */
-export type Recovered = { current: NamedReading } | { unread: KeyferryError };
+type Recovered = { current: NamedReading } | { unread: KeyferryError };
 
 export function createRecovery(
   session: Session,
@@ -43,7 +43,7 @@ export function createRecovery(
   }
 
   function finish(path: string, what: string, signal: AbortSignal): Promise<Recovered> {
-    return settled(context, what, signal, async () => {
+    return settled<Recovered>(context, what, signal, async () => {
       try {
         return { value: { current: await reader.read('read', path, signal) } };
       } catch (error) {

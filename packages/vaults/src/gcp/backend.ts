@@ -1,6 +1,6 @@
 import { classOf, vaultFailure } from '@keyferry/core';
-import { gather } from '../common/gather.ts';
-import type { ConnectContext, FetchOutcome, FetchRef, VaultBackend } from '../contract.ts';
+import { readEach } from '../common/read-each.ts';
+import type { ConnectContext, FetchRef, VaultBackend } from '../contract.ts';
 import { createTokens } from './auth.ts';
 import { createClient } from './client.ts';
 import type { GcpConfig } from './config.ts';
@@ -47,27 +47,13 @@ export async function connectGcp(config: GcpConfig, context: ConnectContext): Pr
       // A login takes a time of its own.
       await tokens.current(signal);
       const startedAt = context.now();
-      const containerId = await container.inspect('probe', signal);
-      return { container: 'present', containerId, server: null, latencyMs: context.now() - startedAt };
+      const seen = await container.probe(signal);
+      return { ...seen, server: null, latencyMs: context.now() - startedAt };
     },
 
     list: (scope, signal) => listSecrets(names, ask, scope, signal),
 
-    async *fetch(refs, signal) {
-      const left = refs.values();
-      const fetchOne = async (ref: FetchRef, taskSignal: AbortSignal): Promise<FetchOutcome> => {
-        try {
-          return { path: ref.path, reading: await read(ref, 'latest', taskSignal) };
-        } catch (error) {
-          taskSignal.throwIfAborted();
-          return { path: ref.path, error: error instanceof Error ? error : new Error('unknown failure') };
-        }
-      };
-      yield* gather(context.parallelism, signal, () => {
-        const { done, value: ref } = left.next();
-        return done ? undefined : (taskSignal) => fetchOne(ref, taskSignal);
-      });
-    },
+    fetch: (refs, signal) => readEach(refs, context.parallelism, signal, (ref, own) => read(ref, 'latest', own)),
 
     confirm: (path, signal) => confirmPresence(reader, container, path, signal),
     put: (path, value, options, signal) => writer.put(path, value, options, signal),

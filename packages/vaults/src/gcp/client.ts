@@ -1,8 +1,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { SecretManagerServiceClient } from '@google-cloud/secret-manager';
 import type { CallOptions } from 'google-gax';
+import { ending } from '../common/ending.ts';
 import type { GcpConfig } from './config.ts';
-import { ending, failureOf, malformed, RefusedAnswer, transportFailure } from './errors.ts';
+import { failureOf, malformed, RefusedAnswer, transportFailure } from './errors.ts';
 import type { Transport } from './transport.ts';
 
 /** One call of the SDK, which makes one request: which method, on what. */
@@ -37,7 +38,7 @@ const largestListing = 64 * 1024 * 1024;
 const largestAnswer = 1024 * 1024;
 
 /** No retries and no timer of the SDK's own: whoever gives the signal decides on both. */
-const options = {  timeout: Number.POSITIVE_INFINITY, autoPaginate: false } as const;
+const options = { retry: null, timeout: Number.POSITIVE_INFINITY, autoPaginate: false } as const;
 
 type SdkOptions = NonNullable<ConstructorParameters<typeof SecretManagerServiceClient>[0]>;
 
@@ -96,7 +97,7 @@ export async function createClient(config: GcpConfig, transport: Transport, now:
   };
 }
 
-export function endpointOf({ endpoint, location }: Pick<GcpConfig, 'endpoint' | 'location'>): string {
+function endpointOf({ endpoint, location }: Pick<GcpConfig, 'endpoint' | 'location'>): string {
   if (endpoint !== undefined) return endpoint;
   return location === undefined
     ? 'https://secretmanager.googleapis.com'

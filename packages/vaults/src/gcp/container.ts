@@ -1,13 +1,14 @@
 import { classOf, vaultFailure } from '@keyferry/core';
+import { freshLooks } from '../common/fresh-look.ts';
 import { untilAborted } from '../common/until-aborted.ts';
-import type { CallOperation } from '../contract.ts';
+import type { CallOperation, Probe } from '../contract.ts';
 import { readName } from './names.ts';
 import { secretsPage } from './page.ts';
 import type { Ask } from './session.ts';
 
 export interface ContainerInspector {
-  /** The project's number, or null where it holds no secret to tell it. Rejects if the project can't be seen. */
-  inspect(operation: CallOperation, signal: AbortSignal): Promise<string | null>;
+  /** Whether the project can be seen, and its number where a secret in it tells that. Rejects if it isn't there. */
+  probe(signal: AbortSignal): Promise<Pick<Probe, 'container' | 'containerId'>>;
   /**
    * Vouches for a 404 that was met, by a look at the project that begins after it: wrong addresses answer 404 too.
    * Rejects with `container_unproven` or `container_missing`.
@@ -16,27 +17,23 @@ export interface ContainerInspector {
 }
 
 export function createContainerInspector(parent: string, ask: Ask): ContainerInspector {
-  let lastLook: Promise<unknown> = Promise.resolve();
-  let nextLook: Promise<unknown> | null = null;
-
   async function inspect(operation: CallOperation, signal: AbortSignal): Promise<string | null> {
     const { items } = await secretsPage(ask, operation, parent, { size: 1, from: '' }, signal);
     return readName(items[0]?.name)?.project ?? null;
   }
 
-  /** A look that has not begun yet, shared by all who wait for one; it belongs to none, so that no abort ends it. */
-  function freshLook(): Promise<unknown> {
-    nextLook ??= lastLook.then(() => {
-      nextLook = null;
-      const look = inspect('detect', new AbortController().signal);
-      lastLook = look.catch(() => {});
-      return look;
-    });
-    return nextLook;
-  }
+  const freshLook = freshLooks((signal) => inspect('detect', signal));
 
   return {
-    inspect,
+    async probe(signal) {
+      try {
+        return { container: 'present', containerId: await inspect('probe', signal) };
+      } catch (error) {
+        // Single secrets may be read all the same.
+        if (classOf(error) === 'forbidden') return { container: 'unproven', containerId: null };
+        throw error;
+      }
+    },
     async prove(signal) {
       try {
         await untilAborted(freshLook(), signal);

@@ -1,4 +1,4 @@
-import { classOf, type ErrorCode, type FailureClass, type KeyferryError, vaultFailure } from '@keyferry/core';
+import { type ErrorCode, type FailureClass, type KeyferryError, vaultFailure } from '@keyferry/core';
 import { parseRetryAfter } from '../common/retry-after.ts';
 import { judgeTransport } from '../common/transport-failure.ts';
 import { AnswerTooLarge, type HttpAnswer } from './transport.ts';
@@ -63,9 +63,11 @@ function judgeState(message: string): [FailureClass, string] {
 function judgeForbidden(reasons: string[]): [FailureClass, string, ErrorCode?] {
   if (reasons.includes('CONSUMER_INVALID'))
     return ['invalid', 'there is no such project, or it was shut down (403)', 'container_missing'];
+  // As good as no project: nothing in it can be seen, whatever the permissions are.
   if (reasons.includes('SERVICE_DISABLED'))
-    return ['forbidden', 'the Secret Manager API is not enabled in the project (403)'];
-  if (reasons.includes('BILLING_DISABLED')) return ['forbidden', 'billing is not enabled in the project (403)'];
+    return ['invalid', 'the Secret Manager API is not enabled in the project (403)', 'container_missing'];
+  if (reasons.includes('BILLING_DISABLED'))
+    return ['invalid', 'billing is not enabled in the project (403)', 'container_missing'];
   return ['forbidden', 'permission denied by the vault (403)'];
 }
 
@@ -92,13 +94,6 @@ export function transportFailure(error: unknown, what: string): KeyferryError {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   const [failureClass, why] = judgeTransport(code) ?? ['unavailable', 'the connection broke'];
   return vaultFailure(failureClass, `Could not ${what}: ${why}.`);
-}
-
-/** A deadline's reason knows nothing of what was attempted; any other is the caller's own and passed on. */
-export function ending(reason: unknown, what: string): unknown {
-  return classOf(reason) === 'timeout'
-    ? vaultFailure('timeout', `Could not ${what}: the vault did not answer in time.`)
-    : reason;
 }
 
 /** Whether a body is a JSON object without other members than these: the SDK takes any object for an empty answer. */

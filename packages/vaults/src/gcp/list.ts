@@ -1,4 +1,5 @@
-import { classOf, KeyferryError } from '@keyferry/core';
+import type { ErrorCode } from '@keyferry/core';
+import { incompleteListing } from '../common/incomplete-listing.ts';
 import type { ListScope, SecretRef } from '../contract.ts';
 import { malformed } from './errors.ts';
 import { type Names, readName } from './names.ts';
@@ -10,7 +11,7 @@ import { factsOf, type Secret } from './state.ts';
 const pageSize = 500;
 
 /** Failures of the vault as a whole keep their code; every other one becomes `listing_incomplete`. */
-const codesOfTheWhole: readonly string[] = ['vault_unauthenticated', 'container_missing'];
+const codesOfTheWhole: readonly ErrorCode[] = ['vault_unauthenticated', 'container_missing'];
 
 /** Pages through all secrets of the project, since its names know no folders. What can't be listed rejects. */
 export async function* listSecrets(
@@ -48,10 +49,5 @@ function refOf(secret: Secret, names: Names): SecretRef {
 
 function rejectIncomplete(error: unknown, parent: string, signal: AbortSignal): never {
   signal.throwIfAborted();
-  if (error instanceof KeyferryError && codesOfTheWhole.includes(error.code)) throw error;
-  const why = error instanceof KeyferryError ? error.message : 'A fault of our own stopped it.';
-  throw new KeyferryError('listing_incomplete', `The listing of ${parent} is incomplete. ${why}`, {
-    failureClass: classOf(error),
-    ...(error instanceof KeyferryError && error.retryAfterMs !== undefined && { retryAfterMs: error.retryAfterMs }),
-  });
+  throw incompleteListing(error, `in ${parent}`, codesOfTheWhole);
 }

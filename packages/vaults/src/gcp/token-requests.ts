@@ -1,10 +1,11 @@
 import { type KeyferryError, vaultFailure } from '@keyferry/core';
+import { ending } from '../common/ending.ts';
 import { untilAborted } from '../common/until-aborted.ts';
 import type { ConnectContext } from '../contract.ts';
-import { ending, isObject, jsonOf, loginFailureOf, malformed, transportFailure } from './errors.ts';
+import { isObject, jsonOf, loginFailureOf, malformed, transportFailure } from './errors.ts';
 import type { HttpAnswer, HttpRequest, Transport } from './transport.ts';
 
-export interface TokenRequest extends Pick<HttpRequest, 'url'> {
+interface TokenRequest extends Pick<HttpRequest, 'url'> {
   /** What is attempted, goes after "Could not" in a message. */
   what: string;
   headers?: Record<string, string>;

@@ -1,7 +1,7 @@
 import { classOf, isTransient, vaultFailure } from '@keyferry/core';
-import { gather } from '../common/gather.ts';
+import { readEach } from '../common/read-each.ts';
 import { untilAborted } from '../common/until-aborted.ts';
-import type { ConnectContext, FetchOutcome, Presence, VaultBackend } from '../contract.ts';
+import type { ConnectContext, Presence, VaultBackend } from '../contract.ts';
 import { createTokens } from './auth.ts';
 import { createClient, type VaultClient } from './client.ts';
 import type { HashicorpConfig } from './config.ts';
@@ -58,27 +58,16 @@ export async function connectVault(config: HashicorpConfig, context: ConnectCont
 
     list: (scope, signal) => listSecrets({ mounts, folders, readMetadata, context }, scope, signal),
 
-    async *fetch(refs, signal) {
-      const left = refs.values();
+    fetch(refs, signal) {
       // Asked once for all of them: else a new connection's first reads would each ask.
       let version: Promise<KvVersion> | undefined;
-      const read = async (path: string, taskSignal: AbortSignal): Promise<FetchOutcome> => {
-        try {
-          version ??= mounts.version(signal);
-          const known = await untilAborted(version, taskSignal);
-          const reading = await readSecret('read', path, known, taskSignal).catch(async (error) => {
-            if (classOf(error) === 'not_found') await mounts.prove(known, taskSignal);
-            throw error;
-          });
-          return { path, reading };
-        } catch (error) {
-          taskSignal.throwIfAborted();
-          return { path, error: error instanceof Error ? error : new Error('unknown failure') };
-        }
-      };
-      yield* gather(context.parallelism, signal, () => {
-        const { done, value: ref } = left.next();
-        return done ? undefined : (taskSignal) => read(ref.path, taskSignal);
+      return readEach(refs, context.parallelism, signal, async ({ path }, taskSignal) => {
+        version ??= mounts.version(signal);
+        const known = await untilAborted(version, taskSignal);
+        return readSecret('read', path, known, taskSignal).catch(async (error) => {
+          if (classOf(error) === 'not_found') await mounts.prove(known, taskSignal);
+          throw error;
+        });
       });
     },
 

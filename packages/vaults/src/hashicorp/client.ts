@@ -1,4 +1,4 @@
-import { classOf, vaultFailure } from '@keyferry/core';
+import { ending } from '../common/ending.ts';
 import type { HashicorpConfig } from './config.ts';
 import { type Answer, transportFailure } from './errors.ts';
 import { createTransport, type TransportRequest } from './transport.ts';
@@ -67,11 +67,4 @@ export async function createClient(config: HashicorpConfig): Promise<VaultClient
     },
     close: () => transport.close(),
   };
-}
-
-/** A deadline's reason knows nothing of what was attempted; any other is the caller's own and passed on. */
-function ending(reason: unknown, what: string): unknown {
-  return classOf(reason) === 'timeout'
-    ? vaultFailure('timeout', `Could not ${what}: the vault did not answer in time.`)
-    : reason;
 }

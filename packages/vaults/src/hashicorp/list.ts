@@ -1,5 +1,6 @@
-import { classOf, KeyferryError } from '@keyferry/core';
+import type { ErrorCode } from '@keyferry/core';
 import { gather } from '../common/gather.ts';
+import { incompleteListing } from '../common/incomplete-listing.ts';
 import type { ConnectContext, ListScope, SecretRef } from '../contract.ts';
 import { type FolderReader, nameOf } from './folder.ts';
 import { isObject } from './json.ts';
@@ -14,7 +15,7 @@ const pageSize = 500;
 const mostWaiting = 1_000;
 
 /** Failures of the vault as a whole keep their code; every other one becomes `listing_incomplete`. */
-const codesOfTheWhole: readonly string[] = ['vault_sealed', 'vault_unauthenticated', 'container_missing'];
+const codesOfTheWhole: readonly ErrorCode[] = ['vault_sealed', 'vault_unauthenticated', 'container_missing'];
 
 interface ListingParts {
   mounts: MountInspector;
@@ -91,10 +92,5 @@ export async function* listSecrets(
 
 function rejectIncomplete(error: unknown, where: string, signal: AbortSignal): never {
   signal.throwIfAborted();
-  if (error instanceof KeyferryError && codesOfTheWhole.includes(error.code)) throw error;
-  const why = error instanceof KeyferryError ? error.message : 'A fault of our own stopped it.';
-  throw new KeyferryError('listing_incomplete', `The listing is incomplete at ${where}. ${why}`, {
-    failureClass: classOf(error),
-    ...(error instanceof KeyferryError && error.retryAfterMs !== undefined && { retryAfterMs: error.retryAfterMs }),
-  });
+  throw incompleteListing(error, `at ${where}`, codesOfTheWhole);
 }

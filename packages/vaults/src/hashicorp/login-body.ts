@@ -1,3 +1,4 @@
+import { readTokenFile } from '../common/token-file.ts';
 import type { ConnectContext } from '../contract.ts';
 import type { HashicorpAuth } from './auth-config.ts';
 import { refused } from './errors.ts';
@@ -27,15 +28,10 @@ function appRoleBody({ role_id, secret_id }: Extract<LoginAuth, { method: 'appro
   return async () => ({ role_id, secret_id });
 }
 
-/** Three parts of base64url: what is no such token is never sent, whatever file the path names. */
-const jsonWebToken = /^[\w-]+\.[\w-]+\.[\w-]*$/;
-
 type TokenAuth = Extract<LoginAuth, { method: 'kubernetes' | 'jwt' }>;
 
 async function tokenOf({ jwt, jwt_path: path }: TokenAuth, context: ConnectContext): Promise<string> {
   // The schema sees to it that one of the two is there.
   if (jwt !== undefined || path === undefined) return jwt ?? '';
-  const text = (await context.readAllowedFile(path)).trim();
-  if (!jsonWebToken.test(text)) throw refused(`log in with the token in ${path}`, 'the file holds no JSON web token');
-  return text;
+  return readTokenFile(path, context);
 }

@@ -1,4 +1,5 @@
 import { classOf, vaultFailure } from '@keyferry/core';
+import { freshLooks } from '../common/fresh-look.ts';
 import { untilAborted } from '../common/until-aborted.ts';
 import type { CallOperation } from '../contract.ts';
 import type { HashicorpConfig } from './config.ts';
@@ -37,8 +38,6 @@ export interface MountInspector {
 export function createMountInspector(config: HashicorpConfig, ask: Ask, now: () => number): MountInspector {
   const mount = encodePath(config.mount);
   let proven: KvVersion | undefined;
-  let lastLook: Promise<unknown> = Promise.resolve();
-  let nextLook: Promise<Mount> | null = null;
 
   /** What the vault itself says, which it does for whoever has a permission on anything below the mount. */
   async function told(operation: CallOperation, signal: AbortSignal): Promise<Mount | null> {
@@ -83,16 +82,7 @@ export function createMountInspector(config: HashicorpConfig, ask: Ask, now: () 
     return found;
   }
 
-  /** A look that has not begun yet, shared by all who wait for one; it belongs to none, so that no abort ends it. */
-  function freshLook(): Promise<Mount> {
-    nextLook ??= lastLook.then(() => {
-      nextLook = null;
-      const look = inspect('detect', new AbortController().signal);
-      lastLook = look.catch(() => {});
-      return look;
-    });
-    return nextLook;
-  }
+  const freshLook = freshLooks((signal) => inspect('detect', signal));
 
   function otherVersion(found: KvVersion, expected: KvVersion) {
     return mismatch(`The mount "${config.mount}" is KV version ${found}, not ${expected}.`);
