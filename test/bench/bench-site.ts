@@ -59,14 +59,12 @@ export async function openBenchSite(): Promise<BenchSite> {
   let names = 0;
 
   return {
-    url: postgres.url,
     async startWorker() {
       const worker = await startApp('worker', {
         DATABASE_URL: postgres.url,
         REDIS_URL: redisServer.url,
         KEYFERRY_MASTER_KEY: masterKey,
         KEYFERRY_LOG_LEVEL: 'error',
-        ...(process.env.PROF ? { NODE_OPTIONS: '--cpu-prof --cpu-prof-dir=/tmp/prof' } : {}),
       });
       cleanup.defer(() => worker.kill());
       return {

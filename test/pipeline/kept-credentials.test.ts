@@ -83,7 +83,7 @@ test('a backend whose credentials are gone fails, and keeps its keys', async () 
   await house.sweep();
   expect((await house.states())['bifrost/attic']).toBe('archived');
   const fresh = await openElsewhere(backend.id);
-  expect(fresh).toMatchObject({ code: 'reference_unresolved', failureClass: 'unauthenticated' });
+  expect(fresh).toMatchObject({ code: 'credentials_withdrawn', failureClass: 'unauthenticated' });
   expect((await house.states())['attic/a']).toBe('active');
 });
 

@@ -107,7 +107,7 @@ export function createConnectionPool(options: PoolOptions): ConnectionPool {
     if (sources.keys.length === 0 && sources.file === null) return known;
     const found = await versionOf(sources, backend.keys);
     const { newer } = known;
-    if (newer?.version === found && now() < newer.restUntil) return known;
+    if (newer?.version === found && now() < newer.restUntil && !known.suspect) return known;
     if (found === version && !known.suspect) return known;
     const pending = rotating.get(backend.id);
     if (pending) return await pending;

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { type FailureClass, vaultFailure } from '@keyferry/core';
 import { redisUrl } from '@keyferry/testing/support/redis.ts';
 import { Redis } from 'ioredis';
@@ -67,13 +67,24 @@ test('a shorter pause does not end a longer one', async () => {
 });
 
 test('a Redis that swallows what it is asked costs a moment, and the limit is kept without it', async () => {
-  const server = createServer(() => {}).listen(0, '127.0.0.1');
-  onTestFinished(() => void server.close());
+  const { hostname, port: target } = new URL(redisUrl());
+  const clients: [Socket, Socket][] = [];
+  const server = createServer((client) => {
+    const upstream = connect(Number(target), hostname);
+    client.pipe(upstream).pipe(client);
+    clients.push([client, upstream]);
+  }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
-  const redis = new Redis({ port, host: '127.0.0.1', lazyConnect: true, enableReadyCheck: false });
-  onTestFinished(() => redis.disconnect());
-  await redis.connect();
+  const through = Object.assign(new URL(redisUrl()), { hostname: '127.0.0.1', port: String(port) });
+  const redis = new Redis(through.href);
+  onTestFinished(() => {
+    redis.disconnect();
+    for (const sockets of clients) for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  await once(redis, 'ready');
+  for (const [client, upstream] of clients) client.unpipe(upstream);
   const bucket = createTokenBucket({ redis, key: 'hanging', quota: { calls: 50, seconds: 1 }, now: Date.now });
   expect(await takeUntil(bucket, AbortSignal.timeout(600))).toBeGreaterThanOrEqual(50);
 });
