@@ -88,7 +88,10 @@ function isRenewal(known: KnownKey, remote: RemoteReading): boolean {
   return later || remote.version !== known.remoteVersion || remote.digest !== known.remoteDigest;
 }
 
+/** The version that is stored is not older than itself, however its time is told. */
 function isOlder(remote: RemoteReading, known: KnownKey): boolean {
+  if (remote.version !== null && remote.version === known.remoteVersion && remote.digest === known.remoteDigest)
+    return false;
   return remote.createdAt !== null && known.remoteCreatedAt !== null && remote.createdAt < known.remoteCreatedAt;
 }
 

@@ -7,6 +7,10 @@ export interface ListedFacts {
   metadata: Record<string, string>;
   /** ISO 8601, in UTC. */
   expiresAt: string | null;
+  /** The current version, where the listing shows it. */
+  version: string | null;
+  /** When the vault made the secret or last changed it, for vaults whose reads don't say when a version became current. */
+  since: string | null;
 }
 
 /** A secret to read. */
@@ -50,7 +54,10 @@ export interface SecretReading {
   contentType: string;
   version: string | null;
   revision: string | null;
-  /** When the vault made this version. */
+  /**
+   * When this version became the current one, as near as the vault tells: of two readings of a secret, the later one has
+   * the later time.
+   */
   createdAt: Date | null;
   expiresAt: Date | null;
   /** Custom metadata, tags or labels. */

@@ -1,3 +1,3 @@
+export * from './common/until-aborted.ts';
 export * from './contract.ts';
 export * from './registry.ts';
-export * from './common/until-aborted.ts';

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type Secret, type SecretContent, stagesByVersion, versionAt } from './secret.ts';
+import { label, type Secret, type SecretContent, stagesByVersion, versionAt } from './secret.ts';
 import type { SecretStore } from './secret-store.ts';
 import { addVersion } from './versions.ts';
 
@@ -50,6 +50,15 @@ export class SecretsHandle {
     this.#dropOldest(secret);
     addVersion(secret, versionId, content, stages, this.#now());
     return versionId;
+  }
+
+  /** Gives AWSCURRENT to a version that there is, as UpdateSecretVersionStage does. */
+  makeCurrent(name: string, versionId: string): void {
+    const secret = this.#secret(name);
+    const version = secret.versions.get(versionId);
+    if (version === undefined) throw new Error(`${name} has no version ${versionId}`);
+    label(secret, version, 'AWSCURRENT');
+    secret.changedAt = this.#now();
   }
 
   /** A secret that has a name and no value. */

@@ -17,22 +17,27 @@ const current = 'AWSCURRENT';
 
 /** The state that an entry of a listing or a description shows, or null if it is none. */
 export function stateOf(
-  entry: Pick<SecretListEntry, 'DeletedDate' | 'Tags'>,
+  entry: Pick<SecretListEntry, 'DeletedDate' | 'LastChangedDate' | 'Tags'>,
   stages: SecretListEntry['SecretVersionsToStages'] | DescribeSecretResponse['VersionIdsToStages'],
 ): SecretState | null {
   const versions = Object.entries(stages ?? {});
   const metadata = tagsOf(entry.Tags ?? []);
+  const { LastChangedDate: changed } = entry;
   if (metadata === null || !versions.every(([, labels]) => Array.isArray(labels))) return null;
+  const version = versions.find(([, labels]) => labels.includes(current))?.[0] ?? null;
+  const expiresAt = timeOf(metadata.expires_at)?.toISOString() ?? null;
   return {
-    version: versions.find(([, labels]) => labels.includes(current))?.[0] ?? null,
+    version,
     versionIds: versions.map(([id]) => id),
     scheduled: entry.DeletedDate !== undefined,
-    facts: { metadata, expiresAt: timeOf(metadata.expires_at)?.toISOString() ?? null },
+    facts: { metadata, expiresAt, version, since: isTime(changed) ? changed.toISOString() : null },
   };
 }
 
+const isTime = (value: unknown): value is Date => value instanceof Date && !Number.isNaN(value.getTime());
+
 /** Changes with the version and with the tags. */
-export function revisionOf(version: string, { metadata }: ListedFacts): string {
+export function revisionOf(version: string, { metadata }: Pick<ListedFacts, 'metadata'>): string {
   return `${version}.${fingerprint(sortedEntries(metadata))}`;
 }
 

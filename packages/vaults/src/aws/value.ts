@@ -50,13 +50,15 @@ function bytesOf(text: unknown, binary: unknown, what: string): Buffer {
 }
 
 export function readingOf(stored: StoredValue, facts: ListedFacts): SecretReading {
-  const { value, contentType, version, createdAt } = stored;
+  const { value, contentType, version } = stored;
+  // The label AWSCURRENT can be given back to an older version, which is no older state of the secret.
+  const current = facts.since !== null && facts.version === version ? new Date(facts.since) : null;
   return {
     value,
     contentType,
     version,
     revision: revisionOf(version, facts),
-    createdAt,
+    createdAt: current ?? stored.createdAt,
     expiresAt: facts.expiresAt === null ? null : new Date(facts.expiresAt),
     metadata: facts.metadata,
   };

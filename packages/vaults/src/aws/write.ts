@@ -86,7 +86,7 @@ export function createPut({ ask, describe, readValue, container, restore, config
     if (state === null) {
       try {
         const version = await create(path, contentOf(bytes, text), options, signal);
-        return written(version, { metadata, expiresAt: null });
+        return written(version, { metadata });
       } catch (error) {
         if (classOf(error) !== 'conflict' || expectedVersion !== undefined) throw error;
         // Somebody has created it meanwhile, and is to be written over.
@@ -117,7 +117,7 @@ function versionIn({ VersionId }: { VersionId?: string | undefined }, what: stri
   return VersionId;
 }
 
-function written(version: string, facts: ListedFacts): Written {
+function written(version: string, facts: Pick<ListedFacts, 'metadata'>): Written {
   return { version, revision: revisionOf(version, facts) };
 }
 

@@ -1,6 +1,7 @@
 import type { protos } from '@google-cloud/secret-manager';
 import { SecretValue } from '@keyferry/core';
 import { contentTypeOf } from '../common/content-type.ts';
+import { fingerprint, sortedEntries } from '../common/revision.ts';
 import type { CallOperation, ListedFacts, Presence, SecretReading, SecretVersion } from '../contract.ts';
 import type { SdkCall } from './client.ts';
 import { crc32c } from './crc32c.ts';
@@ -74,17 +75,27 @@ function payloadOf({ name, payload }: Access, id: string, what: string): Payload
   return { version: found.version, bytes: Buffer.from(data.buffer, data.byteOffset, data.byteLength) };
 }
 
-export function readingOf({ version, bytes }: Payload, { metadata, expiresAt }: ListedFacts): SecretReading {
+export function readingOf({ version, bytes }: Payload, { metadata, expiresAt, since }: ListedFacts): SecretReading {
   return {
     value: new SecretValue(bytes),
     contentType: contentTypeOf(bytes),
     version,
-    // None: else the next cycle would take a new version for this one.
-    revision: null,
-    createdAt: null,
+    // No listing shows it, so that it is read each time; it tells whether labels or annotations have changed since.
+    revision: `${version}.${fingerprint([sortedEntries(metadata), expiresAt])}`,
+    createdAt: orderOf(version, since),
     expiresAt: expiresAt === null ? null : new Date(expiresAt),
     metadata,
   };
+}
+
+/**
+ * Google doesn't tell with a value when its version was made, and `latest` may for a while be an older one than before.
+ * Numbers rise within a secret, and begin anew with one that is made anew under the same name: a millisecond each after
+ * the secret's own beginning gives them an order.
+ */
+function orderOf(version: string, since: string | null): Date | null {
+  const time = since === null ? Number.NaN : Date.parse(since) + Number(version);
+  return Number.isNaN(time) ? null : new Date(time);
 }
 
 /** What was listed of a secret, or what it says of itself. */

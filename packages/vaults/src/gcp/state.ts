@@ -10,12 +10,13 @@ type Timestamp = protos.google.protobuf.ITimestamp;
  * Labels and annotations together, and the end of the secret: its own, or what is written under `expires_at`, whichever
  * comes first. Where both have a name, the label keeps it.
  */
-export function factsOf({ labels, annotations, expireTime }: Secret): ListedFacts {
+export function factsOf({ labels, annotations, expireTime, createTime }: Secret): ListedFacts {
   const metadata: Record<string, string> = { ...labels };
   for (const [name, value] of Object.entries(annotations ?? {}))
     metadata[Object.hasOwn(metadata, name) ? `annotation:${name}` : name] = value;
   const written = earlier(timeOf(labels?.expires_at), timeOf(annotations?.expires_at));
-  return { metadata, expiresAt: earlier(dateOf(expireTime), written)?.toISOString() ?? null };
+  const expiresAt = earlier(dateOf(expireTime), written)?.toISOString() ?? null;
+  return { metadata, expiresAt, version: null, since: dateOf(createTime)?.toISOString() ?? null };
 }
 
 /** A time as the SDK gives it, to the millisecond. */
