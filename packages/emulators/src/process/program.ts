@@ -1,6 +1,6 @@
 import type { EmulatorServer, ListenOptions } from '../http/server.ts';
 
-export interface ProgramOptions extends ListenOptions {
+interface ProgramOptions extends ListenOptions {
   /** A setting of the kind's own, or undefined where it isn't given. */
   setting(name: string): string | undefined;
   /** What `snapshot` gave before a restart, or null. It wins over `seed` and `demo`. */
@@ -11,7 +11,7 @@ export interface ProgramOptions extends ListenOptions {
   demo: boolean;
 }
 
-export interface RunningProgram {
+interface RunningProgram {
   server: EmulatorServer;
   /** What a client needs beside the address. */
   credentials: Record<string, string>;
