@@ -1,5 +1,6 @@
 import type { AwsRoleOptions } from '@keyferry/emulators';
 import { describe, expect, test } from 'vitest';
+import type { ConnectContext } from '../src/index.ts';
 import { everything, startAwsBench, staticAuth } from './aws-harness.ts';
 import { failureOf, fetchAll, patient, readOne } from './support.ts';
 
@@ -17,9 +18,10 @@ async function benchWithRole(role: Partial<AwsRoleOptions> = {}) {
   });
   /** By the worker's keys and the role, with these members of `auth` besides or instead. */
   const connect = (more: object = {}) => bench.connect({ auth: staticAuth(key, { role_arn: roleArn, ...more }) });
+  const connectWith = (own: ConnectContext) => bench.connect({ auth: staticAuth(key, { role_arn: roleArn }) }, own);
   const connectBy = (auth: object) => bench.connect({ auth });
   const actions = () => vault.requests.all.map(({ operation }) => operation);
-  return { ...bench, key, roleArn, connect, connectBy, actions };
+  return { ...bench, key, roleArn, connect, connectWith, connectBy, actions };
 }
 
 describe('keys', () => {
@@ -174,6 +176,43 @@ describe('roles', () => {
     const backend = await connect();
     expect(await failureOf(readOne(backend, 'a'))).toMatchObject({ failureClass: 'unavailable' });
     await readOne(backend, 'a');
+  });
+
+  test('credentials that have ended by this machine’s clock alone bring a login every five seconds, and no more', async () => {
+    const { connectWith, vault, clock, context } = await benchWithRole();
+    const ahead = { ...context, now: () => clock.now() + 2 * 3_600_000 };
+    const backend = await connectWith(ahead);
+    await readOne(backend, 'a');
+    const before = vault.requests.counts.AssumeRole ?? 0;
+    for (let round = 0; round < 3; round++) await readOne(backend, 'a');
+    expect(vault.requests.counts.AssumeRole).toBe(before);
+    clock.advance(5);
+    await readOne(backend, 'a');
+    expect(vault.requests.counts.AssumeRole).toBe(before + 1);
+  });
+
+  test('while the token service is away, credentials that are still good are used', async () => {
+    const { connect, vault, clock } = await benchWithRole();
+    const backend = await connect();
+    await readOne(backend, 'a');
+    clock.advance(3600 - 100);
+    const away = vault.faults.inject({ effect: { kind: 'status', status: 503 }, operation: 'STS' });
+    for (let round = 0; round < 3; round++) await readOne(backend, 'a');
+    expect(away.hits).toBe(1);
+    clock.advance(30);
+    await readOne(backend, 'a');
+    expect(away.hits).toBe(2);
+    clock.advance(70);
+    expect(await failureOf(readOne(backend, 'a'))).toMatchObject({ failureClass: 'unavailable' });
+  });
+
+  test('a login that gets nonsense is not tried again for each secret', async () => {
+    const { connect, vault } = await benchWithRole();
+    const fault = vault.faults.inject({ effect: { kind: 'garbage', body: '<a/>' }, operation: 'STS' });
+    const backend = await connect();
+    for (let round = 0; round < 3; round++)
+      expect(await failureOf(readOne(backend, 'a'))).toMatchObject({ failureClass: 'invalid' });
+    expect(fault.hits).toBe(1);
   });
 });
 

@@ -141,7 +141,8 @@ test('what was stored with settings is accepted again', () => {
     token_file: '/t',
     role_chain: [{ role_arn: role, external_id: 'x1' }],
   };
-  const settings = { region: 'eu-central-1', endpoint: 'http://10.0.0.1', allow_http: true, tls: { ca_cert }, auth };
+  const endpoint = 'http://127.0.0.1:4566';
+  const settings = { region: 'eu-central-1', endpoint, allow_http: true, tls: { ca_cert }, auth };
   const checked = parse(settings).data;
   expect(parse(JSON.parse(JSON.stringify(checked))).data).toEqual(checked);
 });
@@ -172,4 +173,46 @@ test('policies are JSON that IAM takes, and the one for reading has no writes', 
       'RestoreSecret',
     ]),
   );
+});
+
+describe('what is the operator’s goes to Amazon or this machine alone', () => {
+  const byFile = { method: 'web_identity', role_arn: role, token_file: '/run/token' };
+  const operators = [byFile, { method: 'instance' }, { method: 'container' }, { method: 'default', role_arn: role }];
+  const fieldsRefused = (address: string, auth: object) =>
+    problems({ endpoint: address, sts_endpoint: address, allow_http: true, auth }).map((problem) =>
+      problem.replace(/ must be Amazon’s for credentials that are the operator’s.*/, ''),
+    );
+
+  test.for([
+    'https://vault.example.com',
+    'http://10.0.0.1:4566',
+    'https://secretsmanager.us-east-1.amazonaws.com.example.com',
+    'https://secretsmanager.us-east-1.amazonaws.com:8443',
+    'http://secretsmanager.us-east-1.amazonaws.com',
+    'https://abc123.execute-api.us-east-1.amazonaws.com',
+    'https://team.s3.amazonaws.com',
+    'https://sts.team.elb.us-east-1.amazonaws.com',
+    'https://ec2-203-0-113-1.compute-1.amazonaws.com',
+    'https://vpce-0123-abcd.vpce-svc-0456.us-east-1.vpce.amazonaws.com',
+  ])('%s is refused', (address) => {
+    for (const auth of operators)
+      expect(fieldsRefused(address, auth)).toEqual(['endpoint: endpoint', 'sts_endpoint: sts_endpoint']);
+    expect(fieldsRefused(address, keys)).toEqual([]);
+    expect(fieldsRefused(address, { method: 'web_identity', role_arn: role, token: 'a.b.c' })).toEqual([]);
+  });
+
+  test.for([
+    'https://sts.amazonaws.com',
+    'https://secretsmanager.eu-central-1.amazonaws.com/',
+    'https://secretsmanager-fips.us-gov-west-1.amazonaws.com',
+    'https://sts.cn-northwest-1.amazonaws.com.cn',
+    'https://secretsmanager.eusc-de-east-1.amazonaws.eu',
+    'https://secretsmanager.us-east-1.api.aws',
+    'https://vpce-0123-abcd.secretsmanager.us-east-1.vpce.amazonaws.com',
+    'https://vpce-0123-abcd-us-east-1a.sts.us-east-1.vpce.amazonaws.com',
+    'http://127.0.0.1:4566',
+    'https://localhost:4566',
+  ])('%s is taken', (address) => {
+    for (const auth of operators) expect(fieldsRefused(address, auth)).toEqual([]);
+  });
 });

@@ -88,6 +88,19 @@ test('a page token that AWS does not take any more rejects the listing', async (
   expect(failure.message).toContain('page 2');
 });
 
+test('a listing that goes in circles over several pages rejects', async () => {
+  const { backend, vault } = await benchWith([]);
+  for (const NextToken of ['one', 'two', 'one'])
+    vault.faults.inject({
+      effect: { kind: 'garbage', body: JSON.stringify({ SecretList: [], NextToken }) },
+      operation: 'ListSecrets',
+      times: 1,
+    });
+  const failure = await failureOf(listAll(backend));
+  expect(failure).toMatchObject({ code: 'listing_incomplete', failureClass: 'invalid' });
+  expect(failure.message).toContain('page 3');
+});
+
 test('a listing that goes in circles rejects', async () => {
   const { backend, vault } = await benchWith([]);
   vault.faults.inject({

@@ -95,6 +95,30 @@ test.for([
   expect(await fetchAll(backend, ['team/0'])).toEqual(new Map([['team/0', came]]));
 });
 
+test.for([
+  ['InternalServiceError', 'vault_unavailable'],
+  ['ServiceUnavailable', 'vault_unavailable'],
+  ['ThrottlingException', 'vault_throttled'],
+] as const)('an entry with %s is asked for by itself, and else is %s', async ([ErrorCode, code]) => {
+  const { backend, vault } = await benchWith(2);
+  const body = JSON.stringify({ SecretValues: [], Errors: [{ SecretId: 'team/0', ErrorCode, Message: 'canary' }] });
+  vault.faults.inject({ effect: { kind: 'garbage', body }, operation: 'BatchGetSecretValue' });
+  expect(await fetchAll(backend, ['team/0'])).toEqual(new Map([['team/0', 'value of team/0']]));
+  const effect = { kind: 'status', status: 400, body: { __type: ErrorCode, message: 'canary' } } as const;
+  vault.faults.inject({ effect, operation: 'GetSecretValue' });
+  expect(await fetchAll(backend, ['team/0'])).toEqual(new Map([['team/0', code]]));
+});
+
+test('a batch whose pages go in circles ends', async () => {
+  const { backend, vault } = await benchWith(2);
+  const page = (NextToken: string) =>
+    ({ kind: 'garbage', body: JSON.stringify({ SecretValues: [], NextToken }) }) as const;
+  for (const token of ['one', 'two', 'one'])
+    vault.faults.inject({ effect: page(token), operation: 'BatchGetSecretValue', times: 1 });
+  expect((await fetchAll(backend, ['team/0'])).get('team/0')).toBe('vault_invalid');
+  expect(vault.requests.counts.BatchGetSecretValue).toBe(3);
+});
+
 test('another secret’s answer is not taken for the one that was asked for', async () => {
   const { backend, vault } = await benchWith(1);
   const entry = {

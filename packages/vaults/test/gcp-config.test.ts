@@ -1,5 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { expect, test } from 'vitest';
+import { readSource } from '../src/gcp/external-account.ts';
 import { gcp } from '../src/gcp/index.ts';
 
 const pemOf = (type: 'rsa' | 'ec') =>
@@ -203,4 +204,13 @@ test('a document of credentials is Google’s file as it is, or an object of mem
     expect(() => gcp.credentials(method, bad)).toThrow(
       expect.objectContaining({ code: 'config_invalid', message: expect.not.stringContaining('canary') }),
     );
+});
+
+test.for([
+  ['http://169.254.169.254\\metadata\\identity\\x/latest/meta-data', 'http://169.254.169.254/metadata/identity/x/'],
+  ['https://idp.example.com', 'https://idp.example.com/'],
+  ['https://idp.example.com?aud=/x', 'https://idp.example.com/?aud=/x'],
+] as const)('a token is asked for where the URL %s was seen to lead', ([url, begins]) => {
+  const source = readSource(JSON.stringify(withSource({ url })));
+  expect(source?.kind === 'url' && source.url.startsWith(begins)).toBe(true);
 });

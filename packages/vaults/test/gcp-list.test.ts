@@ -38,7 +38,21 @@ test.for<[string, object]>([
   secrets.put('a', 'x');
   vault.faults.inject({ operation: 'ListSecrets', effect: answering(body) });
   const failure = await failureOf(listAll(await connect()));
-  expect(failure).toMatchObject({ failureClass: 'invalid', message: expect.not.stringContaining('canary') });
+  expect(failure).toMatchObject({
+    code: 'listing_incomplete',
+    failureClass: 'invalid',
+    message: expect.not.stringContaining('canary'),
+  });
+});
+
+test('pages that lead in a circle end the listing', async () => {
+  const { vault, connect, asked } = await startBench();
+  const page = (nextPageToken: string) => ({ secrets: [{ name: 'projects/1/secrets/a' }], nextPageToken });
+  for (const token of ['one', 'two', 'one'])
+    vault.faults.inject({ operation: 'ListSecrets', effect: answering(page(token)), times: 1 });
+  const failure = await failureOf(listAll(await connect()));
+  expect(failure).toMatchObject({ code: 'listing_incomplete', failureClass: 'invalid' });
+  expect(asked('ListSecrets')).toBe(3);
 });
 
 test('a page that leads to itself ends the listing', async () => {

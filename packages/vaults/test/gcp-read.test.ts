@@ -61,6 +61,33 @@ test('the end is the secret’s own or a written one, whichever comes first', as
     expect(facts?.expiresAt ?? null, path).toBe(ends[path as keyof typeof ends]?.toISOString() ?? null);
 });
 
+test('a reading of a later version comes after, and one of a secret that is made anew after all of them', async () => {
+  const { secrets, clock, connect } = await startBench();
+  const backend = await connect();
+  const times: number[] = [];
+  const read = async () => times.push((await readOne(backend, 'a')).createdAt?.getTime() ?? Number.NaN);
+  for (const value of ['one', 'two']) {
+    secrets.put('a', value);
+    await read();
+  }
+  clock.advance(60);
+  secrets.delete('a');
+  secrets.put('a', 'three');
+  await read();
+  expect(times).toEqual([...times].sort());
+  expect(new Set(times).size).toBe(3);
+});
+
+test('a number of a version beyond all time tells no time', async () => {
+  const { vault, secrets, connect } = await startBench();
+  secrets.put('a', 'x');
+  const backend = await connect();
+  const name = 'projects/1/secrets/a/versions/99999999999999999999';
+  const payload = { data: 'eA==', dataCrc32c: '2839306131' };
+  vault.faults.inject({ operation: 'AccessSecretVersion', effect: answering({ name, payload }) });
+  expect((await readOne(backend, 'a')).createdAt).toBeNull();
+});
+
 test('a value says what it is', async () => {
   const { secrets, connect } = await startBench();
   secrets.put('json', '{"a":1}');

@@ -1,5 +1,6 @@
 import type { BatchGetSecretValueResponse } from '@aws-sdk/client-secrets-manager';
 import { classOf } from '@keyferry/core';
+import { pageTrail } from '../common/page-trail.ts';
 import { failureOfEntry, malformed } from './errors.ts';
 import { partsOfArn } from './name.ts';
 import type { Ask } from './session.ts';
@@ -28,10 +29,8 @@ export function createBatchReader(ask: Ask): BatchReader {
     });
     return ask('read', what, signal, async ({ client, options }) => {
       const page = await client.send(command, options);
-      const { SecretValues, Errors, NextToken } = page;
+      const { SecretValues, Errors } = page;
       if (!Array.isArray(SecretValues) || (Errors !== undefined && !Array.isArray(Errors))) throw malformed(what);
-      // The same page for ever is no answer.
-      if (NextToken !== undefined && NextToken === token) throw malformed(what);
       return page;
     });
   }
@@ -42,12 +41,13 @@ export function createBatchReader(ask: Ask): BatchReader {
     },
     async read(paths, signal) {
       const found = new Map<string, StoredValue | Error>();
+      const follow = pageTrail(() => malformed(`read "${paths[0]}"`));
       let token: string | undefined;
       try {
         do {
           const page = await readPage(paths, token, signal);
           for (const [path, came] of outcomesIn(page)) if (paths.includes(path)) found.set(path, came);
-          token = page.NextToken;
+          token = follow(page.NextToken);
         } while (token !== undefined);
       } catch (error) {
         if (classOf(error) === 'forbidden') allowed = false;

@@ -10,6 +10,7 @@ import {
   unencrypted,
 } from '../common/config-fields.ts';
 import { certificateProblem } from '../common/pem.ts';
+import { takesOperators } from './hosts.ts';
 import { regionProblem } from './region-name.ts';
 
 const exampleRole = 'arn:aws:iam::111122223333:role/keyferry';
@@ -122,15 +123,25 @@ export const configSchema = z
     auth,
   })
   .superRefine((config, issues) => {
-    for (const field of ['endpoint', 'sts_endpoint'] as const)
-      if (!config.allow_http && isUnencrypted(config[field] ?? ''))
-        issues.addIssue({ code: 'custom', path: [field], message: unencrypted(field) });
+    for (const field of ['endpoint', 'sts_endpoint'] as const) {
+      const url = config[field];
+      if (url === undefined) continue;
+      const refuse = (message: string) => issues.addIssue({ code: 'custom', path: [field], message });
+      if (!config.allow_http && isUnencrypted(url)) refuse(unencrypted(field));
+      else if (isOperators(config.auth) && !takesOperators(url))
+        refuse(`${field} must be Amazon’s for credentials that are the operator’s: leave it out`);
+    }
     const problem = config.tls?.ca_cert ? certificateProblem(config.tls.ca_cert) : null;
     if (problem !== null) issues.addIssue({ code: 'custom', path: ['tls', 'ca_cert'], message: `ca_cert ${problem}` });
   });
 
 export type AwsConfig = z.output<typeof configSchema>;
 export type AwsAuth = AwsConfig['auth'];
+
+/** Whether credentials are the operator's: the machine's own, or a file's. */
+function isOperators(auth: AwsAuth): boolean {
+  return isAmbient(auth) || (auth.method === 'web_identity' && auth.token_file !== undefined);
+}
 
 /** Whether credentials are the machine's own. */
 export function isAmbient({ method }: AwsAuth): boolean {

@@ -97,6 +97,8 @@ function judgeCode({ code, message, status }: Told): Judgement | null {
     case 'IDPCommunicationError':
       return ['unavailable', `AWS can’t reach the identity provider now${told}`];
   }
+  if (/^(Internal(Service|Server)?(Error|Failure)|ServiceUnavailable)/.test(code))
+    return ['unavailable', `AWS cannot serve it now${told}`];
   if (/^(Throttl|TooManyRequests|RequestLimitExceeded|RequestThrottled|SlowDown|PriorRequestNotComplete)/.test(code))
     return ['throttled', `AWS limits requests${told}`];
   return judgeSignature(code, message, told);

@@ -1,5 +1,7 @@
 import type { SecretListEntry } from '@aws-sdk/client-secrets-manager';
-import { classOf, KeyferryError } from '@keyferry/core';
+import type { ErrorCode } from '@keyferry/core';
+import { incompleteListing } from '../common/incomplete-listing.ts';
+import { pageTrail } from '../common/page-trail.ts';
 import type { ListScope, SecretRef } from '../contract.ts';
 import { malformed } from './errors.ts';
 import { isName } from './name.ts';
@@ -14,6 +16,9 @@ const mostValues = 10;
 
 const what = 'list secrets';
 
+/** Failures of the vault as a whole keep their code; every other one becomes `listing_incomplete`. */
+const codesOfTheWhole: readonly ErrorCode[] = ['vault_unauthenticated'];
+
 /** All secrets of the scope, page by page, those that are scheduled for deletion too. */
 export async function* listSecrets(ask: Ask, scope: ListScope, signal: AbortSignal): AsyncGenerator<SecretRef[]> {
   if (scope.folders.length === 0) return;
@@ -22,6 +27,7 @@ export async function* listSecrets(ask: Ask, scope: ListScope, signal: AbortSign
   const filters = prefixes === null ? {} : { Filters: [{ Key: 'name' as const, Values: prefixes }] };
   /** A secret can move to a later page while it is listed, if only by AWS's own doing. */
   const seen = new Set<string>();
+  const follow = pageTrail(() => malformed(what));
   let token: string | undefined;
   for (let number = 1; ; number++) {
     const command = new ListSecretsCommand({
@@ -35,13 +41,13 @@ export async function* listSecrets(ask: Ask, scope: ListScope, signal: AbortSign
       if (!Array.isArray(SecretList) || (NextToken !== undefined && typeof NextToken !== 'string'))
         throw malformed(what);
       return { entries: SecretList.map(readEntry), next: NextToken };
-    }).catch((error) => rejectIncomplete(error, number, signal));
+    })
+      .then((answer) => ({ ...answer, next: follow(answer.next) }))
+      .catch((error) => rejectIncomplete(error, number, signal));
     const page = entries.filter(({ path }) => isWanted(path, scope) && !seen.has(path));
     for (const { path } of page) seen.add(path);
     if (page.length > 0) yield page;
     if (next === undefined) return;
-    // The same page for ever is no listing.
-    if (next === token) return rejectIncomplete(malformed(what), number, signal);
     token = next;
   }
 }
@@ -73,10 +79,5 @@ function prefixesOf(folders: readonly string[]): string[] | null {
 
 function rejectIncomplete(error: unknown, page: number, signal: AbortSignal): never {
   signal.throwIfAborted();
-  if (error instanceof KeyferryError && error.code === 'vault_unauthenticated') throw error;
-  const why = error instanceof KeyferryError ? error.message : 'A fault of our own stopped it.';
-  throw new KeyferryError('listing_incomplete', `The listing is incomplete at its page ${page}. ${why}`, {
-    failureClass: classOf(error),
-    ...(error instanceof KeyferryError && error.retryAfterMs !== undefined && { retryAfterMs: error.retryAfterMs }),
-  });
+  throw incompleteListing(error, `at its page ${page}`, codesOfTheWhole);
 }

@@ -1,4 +1,5 @@
 import { vaultFailure } from '@keyferry/core';
+import { readTokenFile } from '../common/token-file.ts';
 import type { ConnectContext } from '../contract.ts';
 import { createRoleAssumer, type RoleAssumer, type RoleToAssume } from './assume-role.ts';
 import type { Caller } from './caller.ts';
@@ -78,17 +79,11 @@ function sourceOf(auth: AwsAuth, parts: LoginParts, roles: RoleAssumer): Source 
   }
 }
 
-/** Three parts of base64url: what is no such token is never sent, whatever file the path names. */
-const jsonWebToken = /^[\w-]+\.[\w-]+\.[\w-]+$/;
-
 async function webIdentityToken(
-  auth: Extract<AwsAuth, { method: 'web_identity' }>,
+  { token = '', token_file }: Extract<AwsAuth, { method: 'web_identity' }>,
   context: ConnectContext,
 ): Promise<string> {
-  if (auth.token_file === undefined) return auth.token ?? '';
-  const text = (await context.readAllowedFile(auth.token_file)).trim();
-  if (!jsonWebToken.test(text)) throw refused('log in with token_file', 'the file holds no JSON web token');
-  return text;
+  return token_file === undefined ? token : readTokenFile(token_file, context);
 }
 
 export function refused(what: string, why: string) {

@@ -1,4 +1,4 @@
-import { classOf, type KeyferryError, vaultFailure } from '@keyferry/core';
+import { classOf, isTransient, type KeyferryError, vaultFailure } from '@keyferry/core';
 import { gather } from '../common/gather.ts';
 import type { CallOperation, ConnectContext, FetchOutcome, FetchRef } from '../contract.ts';
 import { createBatchReader } from './batch.ts';
@@ -52,10 +52,18 @@ export function createFetch({ ask, describe, readValue, container, context }: Fe
     return readValue('read', path, null, signal).catch((error) => ownError(error, signal));
   }
 
+  /** What a batch could not serve at the moment is asked for by itself, which is tried again as any call is. */
+  async function readAgain(found: Map<string, StoredValue | Error>, signal: AbortSignal) {
+    const later = [...found].filter(([, came]) => came instanceof Error && isTransient(classOf(came)));
+    await Promise.all(later.map(async ([path]) => found.set(path, await single(path, signal))));
+    return found;
+  }
+
   async function readAll(paths: string[], signal: AbortSignal): Promise<Map<string, StoredValue | Error>> {
     if (batches.allowed) {
       try {
-        return await batches.read(paths, signal);
+        const found = await batches.read(paths, signal);
+        return await readAgain(found, signal);
       } catch (error) {
         signal.throwIfAborted();
         if (!isOfTheBatch(error, paths.length)) return new Map(paths.map((path) => [path, ownError(error, signal)]));

@@ -1,5 +1,6 @@
 import type { SecretVersionsListEntry } from '@aws-sdk/client-secrets-manager';
 import { classOf } from '@keyferry/core';
+import { pageTrail } from '../common/page-trail.ts';
 import type { SecretReading, SecretVersion } from '../contract.ts';
 import type { Container } from './container.ts';
 import type { Describe } from './describe.ts';
@@ -24,13 +25,14 @@ export function createVersions(ask: Ask, describe: Describe, container: Containe
     });
     return ask('history', what, signal, async ({ client, options }) => {
       const { Versions, NextToken } = await client.send(command, options);
-      if (!Array.isArray(Versions) || (NextToken !== undefined && NextToken === token)) throw malformed(what);
+      if (!Array.isArray(Versions)) throw malformed(what);
       return { versions: Versions.map((entry) => versionOf(entry, what)), next: NextToken };
     });
   }
 
   return async (path: string, signal: AbortSignal): Promise<SecretVersion[]> => {
     const all: SecretVersion[] = [];
+    const follow = pageTrail(() => malformed(`list the versions of "${path}"`));
     let token: string | undefined;
     try {
       // The versions of a secret that is scheduled for deletion are listed as if nothing were the matter.
@@ -38,7 +40,7 @@ export function createVersions(ask: Ask, describe: Describe, container: Containe
       do {
         const { versions, next } = await readPage(path, token, signal);
         all.push(...versions);
-        token = next;
+        token = follow(next);
       } while (token !== undefined);
       if (scheduled) for (const version of all) version.state = 'deleted';
     } catch (error) {

@@ -2,11 +2,12 @@ import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
+import type { Lease } from '../common/token-keeper.ts';
 import { member, type Read, readDocument, typeOf } from './document.ts';
 import { readExternalAccount } from './external-account.ts';
 import { federatedLogin } from './federation.ts';
 import { givesTokens } from './hosts.ts';
-import type { AccessToken, Login } from './login.ts';
+import type { Login } from './login.ts';
 import { machineLogin } from './metadata-server.ts';
 import { readServiceAccount } from './service-account.ts';
 import { serviceAccountLogin } from './service-account-login.ts';
@@ -51,7 +52,7 @@ async function readOperatorsFile(path: string): Promise<string> {
   return text;
 }
 
-async function loginBy({ path, text }: Found, requests: TokenRequests, signal: AbortSignal): Promise<AccessToken> {
+async function loginBy({ path, text }: Found, requests: TokenRequests, signal: AbortSignal): Promise<Lease<string>> {
   const contentOf = <Content>(read: Read<Content>): Content => {
     if ('content' in read) return read.content;
     throw refusedLogin('log in', `the file ${path} ${read.problem}`);

@@ -56,7 +56,9 @@ const source = z
   .transform(({ file, url = '', headers, format, environment_id }): SubjectSource => {
     if (environment_id !== undefined) return { kind: 'aws' };
     const field = format.type === 'json' ? (format.subject_token_field_name ?? '') : null;
-    return file === undefined ? { kind: 'url', url, headers, field } : { kind: 'file', file, field };
+    if (file !== undefined) return { kind: 'file', file, field };
+    // As it was judged: what is sent is cut out of the text, in which a backslash or dots mean something else.
+    return { kind: 'url', url: new URL(url).href, headers, field };
   });
 
 interface Named {

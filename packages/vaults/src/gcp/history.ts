@@ -1,3 +1,4 @@
+import { pageTrail } from '../common/page-trail.ts';
 import type { SecretVersion } from '../contract.ts';
 import { malformed } from './errors.ts';
 import { type Names, readName } from './names.ts';
@@ -19,6 +20,7 @@ export async function versionsOf(
   const { versionAliases } = await reader.secret('history', path, signal);
   const aliases = Object.entries(versionAliases ?? {}).map(([alias, version]) => [alias, String(version)] as const);
   const versions: SecretVersion[] = [];
+  const follow = pageTrail(() => malformed(what));
   let from = '';
   do {
     const { items, next } = await versionsPage(ask, parent, { size: largestPage, from }, what, signal);
@@ -28,7 +30,7 @@ export async function versionsOf(
       // The newest is what `latest` means, whatever its state.
       versions.push({ ...version, current: versions.length === 0, labels });
     }
-    from = next ?? '';
+    from = follow(next) ?? '';
   } while (from !== '');
   return versions;
 }

@@ -1,5 +1,6 @@
 import type { ErrorCode } from '@keyferry/core';
 import { incompleteListing } from '../common/incomplete-listing.ts';
+import { pageTrail } from '../common/page-trail.ts';
 import type { ListScope, SecretRef } from '../contract.ts';
 import { malformed } from './errors.ts';
 import { type Names, readName } from './names.ts';
@@ -21,21 +22,23 @@ export async function* listSecrets(
   signal: AbortSignal,
 ): AsyncGenerator<SecretRef[], void, void> {
   if (scope.folders.length === 0) return;
+  const follow = pageTrail(() => malformed(`list the secrets of ${names.parent}`));
   let from = '';
   let page: SecretRef[] = [];
+  const readPage = async () => {
+    const { items, next } = await secretsPage(ask, 'list', names.parent, { size: largestPage, from }, signal);
+    return { refs: items.map((secret) => refOf(secret, names)), next: follow(next) ?? '' };
+  };
   do {
-    const { items, next } = await secretsPage(ask, 'list', names.parent, { size: largestPage, from }, signal).catch(
-      (error) => rejectIncomplete(error, names.parent, signal),
-    );
-    for (const secret of items) {
-      const ref = refOf(secret, names);
+    const { refs, next } = await readPage().catch((error) => rejectIncomplete(error, names.parent, signal));
+    for (const ref of refs) {
       if (!scope.folders.some((folder) => ref.path.startsWith(folder)) || !scope.includes(ref.path)) continue;
       page.push(ref);
       if (page.length < pageSize) continue;
       yield page;
       page = [];
     }
-    from = next ?? '';
+    from = next;
   } while (from !== '');
   if (page.length > 0) yield page;
 }

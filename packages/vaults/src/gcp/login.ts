@@ -1,3 +1,4 @@
+import type { Lease } from '../common/token-keeper.ts';
 import type { ConnectContext } from '../contract.ts';
 import type { GcpConfig } from './config.ts';
 import { defaultLogin } from './default-credentials.ts';
@@ -9,15 +10,8 @@ import { readServiceAccount } from './service-account.ts';
 import { serviceAccountLogin } from './service-account-login.ts';
 import { refusedLogin, type TokenRequests } from './token-requests.ts';
 
-/** What a login gives. */
-export interface AccessToken {
-  token: string;
-  /** Milliseconds since the epoch. */
-  expiresAt: number;
-}
-
 /** Logs in once, and keeps nothing. */
-export type Login = (signal: AbortSignal) => Promise<AccessToken>;
+export type Login = (signal: AbortSignal) => Promise<Lease<string>>;
 
 /** How the settings log in. Files are read again at each login, so that what is replaced there is noticed. */
 export function createLogin(config: GcpConfig, requests: TokenRequests, context: ConnectContext): Login {

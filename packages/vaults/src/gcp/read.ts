@@ -94,8 +94,8 @@ export function readingOf({ version, bytes }: Payload, { metadata, expiresAt, si
  * the secret's own beginning gives them an order.
  */
 function orderOf(version: string, since: string | null): Date | null {
-  const time = since === null ? Number.NaN : Date.parse(since) + Number(version);
-  return Number.isNaN(time) ? null : new Date(time);
+  const time = new Date(since === null ? Number.NaN : Date.parse(since) + Number(version));
+  return Number.isNaN(time.getTime()) ? null : time;
 }
 
 /** What was listed of a secret, or what it says of itself. */

@@ -1,5 +1,6 @@
 import { type KeyferryError, vaultFailure } from '@keyferry/core';
 import { ending } from '../common/ending.ts';
+import type { Lease } from '../common/token-keeper.ts';
 import { untilAborted } from '../common/until-aborted.ts';
 import type { ConnectContext } from '../contract.ts';
 import { isObject, jsonOf, loginFailureOf, malformed, transportFailure } from './errors.ts';
@@ -53,18 +54,18 @@ export function createTokenRequests(transport: Transport, context: ConnectContex
 const sendable = /^[\x21-\x7e]+$/;
 
 /** The token of an answer as OAuth gives it, and when it ends by our clock. */
-export function grantedBy(answer: HttpAnswer, what: string, now: number): { token: string; expiresAt: number } {
+export function grantedBy(answer: HttpAnswer, what: string, now: number): Lease<string> {
   const { access_token: token, expires_in: seconds } = jsonOf(answer.body);
   if (typeof token !== 'string' || !sendable.test(token) || typeof seconds !== 'number') throw malformed(what);
-  return { token, expiresAt: now + seconds * 1_000 };
+  return { token, endsAt: now + seconds * 1_000 };
 }
 
 /** The token of an answer of the IAM credentials API, which tells the time of its end. */
-export function impersonatedBy(answer: HttpAnswer, what: string): { token: string; expiresAt: number } {
+export function impersonatedBy(answer: HttpAnswer, what: string): Lease<string> {
   const { accessToken: token, expireTime } = jsonOf(answer.body);
-  const expiresAt = Date.parse(String(expireTime));
-  if (typeof token !== 'string' || !sendable.test(token) || Number.isNaN(expiresAt)) throw malformed(what);
-  return { token, expiresAt };
+  const endsAt = Date.parse(String(expireTime));
+  if (typeof token !== 'string' || !sendable.test(token) || Number.isNaN(endsAt)) throw malformed(what);
+  return { token, endsAt };
 }
 
 /** A text in an answer: the whole of it, or what a JSON object has under a name. Null where there is none. */
