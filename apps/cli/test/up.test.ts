@@ -63,4 +63,15 @@ describe('keyferry up on embedded services', { timeout: 60_000 }, () => {
       expect(readFileSync(state(`logs/${name}.log`), 'utf8'), name).toContain('"msg":"stopping"');
     expect((await keyferry(['backend', 'list'], env)).code).toBe(3);
   });
+
+  test('with all vaults a cycle of each is shown, and what the next run lacks is paused', async () => {
+    const { code, stdout } = await start('up', '--once', '--all-vaults').ended;
+    expect(code).toBe(0);
+    for (const name of ['demo', 'demo-aws', 'demo-gcp', 'demo-azure'])
+      expect(stdout, name).toMatch(new RegExp(`^${name}: completed in`, 'm'));
+    expect(stdout).toMatch(/demo-azure\/openai\/production +active/);
+    const next = await start('up', '--once').ended;
+    expect(next.stderr).toContain('"demo-gcp" is paused');
+    expect(leftBehind()).toEqual([]);
+  });
 });
