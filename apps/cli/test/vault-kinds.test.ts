@@ -77,7 +77,7 @@ describe('backend add', () => {
     const add = (name: string, members: Record<string, string>) =>
       cli('backend', 'add', name, '--kind', 'gcp', '--auth', 'service_account', ...set(members));
     const wrong = await add('gcp', { project_id: gcp.projectId, 'auth.credentials_json': '{}' });
-    expect(wrong.code).toBe(4);
+    expect(wrong.code).toBe(2);
     expect(wrong.stderr).toContain('credentials_json');
     const members = { project_id: gcp.projectId, endpoint: gcp.url, 'auth.credentials_json': `@${file}` };
     expect((await add('gcp', members)).code).toBe(0);
@@ -103,7 +103,7 @@ describe('backend policy', () => {
     ['hashicorp', 'capabilities', 'create'],
     ['aws', 'secretsmanager:ListSecrets', 'secretsmanager:PutSecretValue'],
     ['gcp', 'secretmanager.versions.access', 'secretmanager.versions.add'],
-    ['azure', 'secrets', 'set'],
+    ['azure', 'Key Vault Secrets User', 'setSecret'],
   ])('prints what %s has to allow, for reading and for writing', async ([kind = '', read = '', write = '']) => {
     const { stdout, code } = await cli('backend', 'policy', kind);
     expect(code).toBe(0);
