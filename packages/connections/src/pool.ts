@@ -108,7 +108,8 @@ export function createConnectionPool(options: PoolOptions): ConnectionPool {
     const found = await versionOf(sources, backend.keys);
     const { newer } = known;
     if (newer?.version === found && now() < newer.restUntil && !known.suspect) return known;
-    if (found === version && !known.suspect) return known;
+    // A value from before bears the version of what it stands in for, which is to be tried again.
+    if (newer === null && found === version && !known.suspect) return known;
     const pending = rotating.get(backend.id);
     if (pending) return await pending;
     const rotation = rotate(backend, known, found).finally(() => rotating.delete(backend.id));
@@ -162,12 +163,13 @@ export function createConnectionPool(options: PoolOptions): ConnectionPool {
     const next = begin(backend, 'current');
     const verdict = await verdictOn(next.live);
     if (verdict === 'accepted') return replace(backend.id, next);
-    void (verdict === 'unknown' || 'withdrawn' in verdict ? shut(next) : null);
     if (verdict === 'unknown') {
+      void shut(next);
       rest(known, version, known.newer?.error ?? null);
       return known;
     }
     if ('withdrawn' in verdict) {
+      void shut(next);
       current.delete(backend.id);
       throw verdict.withdrawn;
     }

@@ -152,6 +152,22 @@ test('a process that knows nothing yet goes back to the value before where the n
   expect(connection.refusedCredentials).toMatchObject({ code: 'credentials_refused' });
 });
 
+test('a value from before makes room once the newest is taken by the vault after all', async () => {
+  const { vault, token, keys, backend } = await site();
+  keys.put(token());
+  keys.put(token());
+  const clock = { time: Date.now() };
+  const pool = startPool({}, {}, [], [], { now: () => clock.time });
+  const effect = { kind: 'status', status: 403, body: { errors: ['invalid token'] } } as const;
+  // The newest is refused twice: when it is used, and when it is asked again.
+  vault.faults.inject({ effect, path: 'auth/token/lookup-self', times: 2 });
+  const first = await pool.open(backend);
+  await expect(first.confirm('a', patient)).rejects.toMatchObject({ failureClass: 'unauthenticated' });
+  expect((await pool.open(backend)).refusedCredentials).not.toBeNull();
+  clock.time += 60_000;
+  expect((await pool.open(backend)).refusedCredentials).toBeNull();
+});
+
 test('where new credentials can’t be read and the former don’t work, later ones are taken all the same', async () => {
   const { token, keys, backend, vault } = await site();
   const first = token();
