@@ -1,9 +1,7 @@
 import { type ErrorCode, type FailureClass, KeyferryError, vaultFailure } from '@keyferry/core';
+import { AnswerTooLarge } from '../common/bounded-body.ts';
 import { parseRetryAfter } from '../common/retry-after.ts';
 import { judgeTransport } from '../common/transport-failure.ts';
-
-/** An answer was not read to its end, since it is larger than any that fits the question. */
-export class AnswerTooLarge extends Error {}
 
 /** What an error of the SDK, or an entry of a batch's errors, says. None of it is ever shown but the status. */
 interface Told {
@@ -49,7 +47,7 @@ export function isClockSkew(error: unknown): boolean {
 const saysWrongTime = (message: string) => /^Signature (expired|not yet current)/.test(message);
 
 function judgeError(error: unknown): Judgement {
-  if (error instanceof AnswerTooLarge) return ['too_large', 'the answer is larger than 16 MiB'];
+  if (error instanceof AnswerTooLarge) return ['too_large', `the answer is ${error.message}`];
   const transport = error instanceof Error && 'code' in error ? judgeCodeOfTransport(String(error.code)) : null;
   if (transport) return transport;
   const told = toldBy(error);

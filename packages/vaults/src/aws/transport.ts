@@ -1,8 +1,8 @@
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { getCACertificates } from 'node:tls';
+import { boundedBody } from '../common/bounded-body.ts';
 import type { AwsConfig } from './config.ts';
-import { AnswerTooLarge } from './errors.ts';
 
 /** Larger than a page of listed secrets or a batch of values can be; 32 of them may be in memory at once. */
 const largestAnswer = 16 * 1024 * 1024;
@@ -29,7 +29,7 @@ export async function createTransport({ tls }: AwsConfig, parallelism: number) {
   });
   return {
     requestHandler,
-    streamCollector: collect,
+    streamCollector: (body: AsyncIterable<Buffer>): Promise<Uint8Array> => boundedBody(body, largestAnswer),
     /** Requests under way fail. */
     close: () => requestHandler.destroy(),
   };
@@ -41,15 +41,3 @@ const nothing = () => {};
 
 /** The SDK's warnings go to the console otherwise. */
 export const silent = { trace: nothing, debug: nothing, info: nothing, warn: nothing, error: nothing };
-
-/** Rejects as soon as there is more than any answer has, and with it ends the connection. */
-async function collect(body: AsyncIterable<Buffer>): Promise<Uint8Array> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of body) {
-    length += chunk.length;
-    if (length > largestAnswer) throw new AnswerTooLarge();
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks, length);
-}

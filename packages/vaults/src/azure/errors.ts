@@ -1,10 +1,8 @@
 import { type FailureClass, type KeyferryError, vaultFailure } from '@keyferry/core';
+import { AnswerTooLarge } from '../common/bounded-body.ts';
 import { parseRetryAfter } from '../common/retry-after.ts';
 import { judgeTransport } from '../common/transport-failure.ts';
 import type { HttpAnswer } from './transport.ts';
-
-/** An answer was not read to its end, since it is larger than any can be. */
-export class AnswerTooLarge extends Error {}
 
 /** What the vault says of a failure; both are words of a fixed vocabulary, and neither is shown. */
 interface VaultWords {
@@ -69,7 +67,7 @@ export function malformed(what: string): KeyferryError {
 /** The failure that an error of sockets, TLS or HTTP parsing means. Nothing of the error itself is kept. */
 export function transportFailure(error: unknown, what: string): KeyferryError {
   if (error instanceof AnswerTooLarge)
-    return vaultFailure('too_large', `Could not ${what}: the answer is larger than 1 MiB.`);
+    return vaultFailure('too_large', `Could not ${what}: the answer is ${error.message}.`);
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   const [failureClass, why] = judgeTransport(code) ?? ['unavailable', 'the connection broke'];
   return vaultFailure(failureClass, `Could not ${what}: ${why}.`);

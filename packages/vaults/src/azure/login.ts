@@ -10,7 +10,7 @@ import { credentialOf } from './sdk-credential.ts';
 import type { Transport } from './transport.ts';
 
 /** What a login gives: a token, and for how long it is good. */
-export interface Lease {
+interface Lease {
   token: string;
   seconds: number;
 }

@@ -1,5 +1,5 @@
 import { createSecureContext, getCACertificates } from 'node:tls';
-import { AnswerTooLarge } from './errors.ts';
+import { boundedBody } from '../common/bounded-body.ts';
 
 export interface HttpRequest {
   method: string;
@@ -55,23 +55,11 @@ export async function createTransport(caCert: string | undefined): Promise<Trans
       // undici names the methods that it knows; the SDKs' are among them.
       const asked = { origin, path: pathname + search, method: method as 'GET', headers, body, signal };
       const response = await agent.request(asked);
-      const text = await textOf(response.body);
+      const text = (await boundedBody(response.body, largestAnswer)).toString();
       return { status: response.statusCode, headers: flatten(response.headers), text };
     },
     close: () => agent.destroy(),
   };
-}
-
-/** Rejects as soon as there is more than any answer has, and with it ends the connection. */
-async function textOf(body: AsyncIterable<Buffer>): Promise<string> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of body) {
-    length += chunk.length;
-    if (length > largestAnswer) throw new AnswerTooLarge();
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks, length).toString();
 }
 
 function flatten(headers: Record<string, string | string[] | undefined>): Record<string, string> {

@@ -1,7 +1,8 @@
 import { type ErrorCode, type FailureClass, type KeyferryError, vaultFailure } from '@keyferry/core';
+import { AnswerTooLarge } from '../common/bounded-body.ts';
 import { parseRetryAfter } from '../common/retry-after.ts';
 import { judgeTransport } from '../common/transport-failure.ts';
-import { AnswerTooLarge, type HttpAnswer } from './transport.ts';
+import type { HttpAnswer } from './transport.ts';
 
 /** An answer that is none of success. What it says decides on a class, and is never shown. */
 export class RefusedAnswer extends Error {

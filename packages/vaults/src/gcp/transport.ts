@@ -1,5 +1,6 @@
 import { createSecureContext, getCACertificates } from 'node:tls';
 import type { Dispatcher } from 'undici';
+import { boundedBody } from '../common/bounded-body.ts';
 import type { GcpConfig } from './config.ts';
 
 export interface HttpRequest {
@@ -24,9 +25,6 @@ export interface Transport {
   /** Closes every socket; requests under way fail. */
   close(): Promise<void>;
 }
-
-/** An answer was not read to its end, since it is larger than what it answers can be; the message says than what. */
-export class AnswerTooLarge extends Error {}
 
 /** Far more than a secret of 64 KiB, a secret's metadata or a token; 32 of them may be in memory at once. */
 const largestAnswer = 1024 * 1024;
@@ -65,7 +63,7 @@ export async function createTransport(config: Pick<GcpConfig, 'tls'>): Promise<T
       return {
         status: response.statusCode,
         header: (name) => headerOf(response, name),
-        body: await bytesOf(response.body, most),
+        body: await boundedBody(response.body, most),
       };
     },
     close: () => agent.destroy(),
@@ -76,18 +74,6 @@ export async function createTransport(config: Pick<GcpConfig, 'tls'>): Promise<T
 function trustOf(certificate: string | undefined) {
   if (certificate === undefined) return {};
   return { secureContext: createSecureContext({ ca: [...getCACertificates('default'), certificate] }) };
-}
-
-/** Rejects as soon as there is more than `most` bytes, and with it ends the connection. */
-async function bytesOf(body: AsyncIterable<Buffer>, most: number): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of body) {
-    length += chunk.length;
-    if (length > most) throw new AnswerTooLarge(`larger than ${most / 1024 ** 2} MiB`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks, length);
 }
 
 function headerOf(response: Dispatcher.ResponseData, name: string): string | undefined {

@@ -1,4 +1,5 @@
 import { type ErrorCode, type FailureClass, type KeyferryError, vaultFailure } from '@keyferry/core';
+import { AnswerTooLarge } from '../common/bounded-body.ts';
 import { parseRetryAfter } from '../common/retry-after.ts';
 import { judgeTransport } from '../common/transport-failure.ts';
 import { isObject, type JsonObject } from './json.ts';
@@ -9,9 +10,6 @@ export interface Answer {
   retryAfter: string | undefined;
   body: unknown;
 }
-
-/** An answer was not read to its end, since it is larger than what it answers can be; the message says than what. */
-export class AnswerTooLarge extends Error {}
 
 /** The server's own sentences. They decide on a class, and are never shown. */
 function reasons(body: unknown): string {

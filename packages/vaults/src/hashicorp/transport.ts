@@ -1,6 +1,7 @@
 import type { Dispatcher } from 'undici';
+import { boundedBody } from '../common/bounded-body.ts';
 import type { HashicorpConfig } from './config.ts';
-import { type Answer, AnswerTooLarge } from './errors.ts';
+import type { Answer } from './errors.ts';
 import { parseJson } from './json.ts';
 import { tlsOptions } from './tls.ts';
 
@@ -63,23 +64,11 @@ export async function createTransport(config: HashicorpConfig): Promise<Transpor
       return {
         status: response.statusCode,
         retryAfter: headerOf(response, 'retry-after'),
-        body: parseBody(await textOf(response.body, request.listing ? largestListing : largestAnswer)),
+        body: parseBody(await boundedBody(response.body, request.listing ? largestListing : largestAnswer)),
       };
     },
     close: () => pool.destroy(),
   };
-}
-
-/** Rejects as soon as there is more than `most` bytes, and with it ends the connection. */
-async function textOf(body: AsyncIterable<Buffer>, most: number): Promise<string> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of body) {
-    length += chunk.length;
-    if (length > most) throw new AnswerTooLarge(`larger than ${most / 1024 ** 2} MiB`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks, length).toString();
 }
 
 function headerOf(response: Dispatcher.ResponseData, name: string): string | undefined {
@@ -95,10 +84,10 @@ function pathOfRedirect(response: Dispatcher.ResponseData, origin: string, path:
   return target?.origin === origin ? target.pathname + target.search : null;
 }
 
-function parseBody(text: string): unknown {
-  if (text === '') return undefined;
+function parseBody(body: Buffer): unknown {
+  if (body.length === 0) return undefined;
   try {
-    return parseJson(text);
+    return parseJson(body.toString());
   } catch {
     // Not JSON, or nested beyond reason: whoever needs a body will miss it.
     return undefined;
