@@ -16,7 +16,7 @@ WORKDIR /keyferry
 COPY --from=build /keyferry ./
 USER node
 # As `nodeFlags` in packages/telemetry/src/process.ts, which says why.
-ENV NODE_OPTIONS="--max-semi-space-size=8 --max-old-space-size=1024"
+ENV NODE_OPTIONS="--max-semi-space-size=16 --max-old-space-size=1024"
 # API; and 8421, 8422: health of scheduler and worker.
 EXPOSE 8420
 CMD ["node", "apps/api/src/main.ts"]

@@ -170,6 +170,7 @@ CREATE TABLE keyferry.cycles (
   error_message text,
   opened_at timestamp with time zone NOT NULL,
   closed_at timestamp with time zone,
+  paths_clear_under text,
   CONSTRAINT cycles_pkey PRIMARY KEY (id),
   CONSTRAINT cycles_tenant_id_id_key UNIQUE (tenant_id, id),
   CONSTRAINT cycles_tenant_id_backend_id_fkey FOREIGN KEY (tenant_id, backend_id) REFERENCES keyferry.backends(tenant_id, id),
@@ -404,6 +405,7 @@ CREATE TABLE keyferry.shards (
   attempts integer DEFAULT 0 NOT NULL,
   counts jsonb DEFAULT '{}'::jsonb NOT NULL,
   calls jsonb DEFAULT '{}'::jsonb NOT NULL,
+  all_new boolean DEFAULT false NOT NULL,
   CONSTRAINT shards_pkey PRIMARY KEY (cycle_id, number),
   CONSTRAINT shards_tenant_id_cycle_id_fkey FOREIGN KEY (tenant_id, cycle_id) REFERENCES keyferry.cycles(tenant_id, id) ON DELETE CASCADE,
   CONSTRAINT shards_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'done'::text, 'failed'::text])))

@@ -77,6 +77,27 @@ test('of two backends that come upon one new path at once, one gets it and the o
   expect(await house.issues(cycle.id)).toMatchObject([{ remote_path: 'bifrost/same', code: 'path_taken' }]);
 });
 
+test('a mapping that is changed after the listing is the one that keys are stored under', async () => {
+  seed(3);
+  const backend = await house.addBackend();
+  const first = await open(backend);
+  await house.run(first);
+  expect(await cycleOf(first.cycle_id)).toMatchObject({ stage: 'validate', paths_clear_under: '[]' });
+  const path_mapping = JSON.stringify([{ from: 'moved/**', to: 'bifrost/**' }]);
+  await house.read((tx) => tx.updateTable('backends').set({ path_mapping }).where('id', '=', backend.id).execute());
+  await runToEnd(first.cycle_id);
+  expect(Object.keys(await house.states()).sort()).toEqual(['moved/k0', 'moved/k1', 'moved/k2']);
+});
+
+test('a listing with a name that can’t be carried leaves all of them to be looked at', async () => {
+  seed(3);
+  house.vault.kv('secret').put('bifrost/line\nbreak', { value: 'x' });
+  const first = await open(await house.addBackend());
+  await house.run(first);
+  expect(await cycleOf(first.cycle_id)).toMatchObject({ stage: 'validate', paths_clear_under: null });
+  expect(await runToEnd(first.cycle_id)).toMatchObject({ counts: { added: 3, skipped: 1 } });
+});
+
 test('a shard that ends with a full part leaves its next job in Redis', async () => {
   const large = { value: 'x'.repeat(1_000_000) };
   house.vault.kv('secret').seed(9, (index) => ({ path: `bifrost/k${index}`, data: large }));

@@ -3,7 +3,7 @@ import { type CallOperation, type ConnectContext, untilAborted } from '@keyferry
 import { DelegateBackoff, handleWhen, retry } from 'cockatiel';
 import { createBreaker } from './breaker.ts';
 import { countersOfRun } from './call-counts.ts';
-import { withDeadline } from './deadline.ts';
+import { Deadline } from './deadline.ts';
 import type { ConnectionLimits } from './limits.ts';
 import { AdaptiveSlots } from './slots.ts';
 import { addTo, type CallStatistics } from './statistics.ts';
@@ -25,7 +25,12 @@ export interface CallPolicyOptions {
  * A refusal for being asked too much slows down all calls of the connection, and where limits are shared also those of
  * other processes, for as long as the vault has asked for.
  */
-export function createCallPolicy({ limits, statistics, bucketOf, now }: CallPolicyOptions): ConnectContext['call'] {
+export function createCallPolicy({
+  limits,
+  statistics,
+  bucketOf,
+  now,
+}: CallPolicyOptions): Pick<ConnectContext, 'call' | 'room'> {
   // A vault that is let alone is not waited for: whoever asks comes back later.
   const passing = handleWhen((error) => isTransient(classOf(error)) && !isSuspended(error));
   const backoff = new DelegateBackoff(({ attempt, result }: { attempt: number; result: object }) =>
@@ -47,33 +52,37 @@ export function createCallPolicy({ limits, statistics, bucketOf, now }: CallPoli
     bucket?.pause(pauseMs).catch(() => {});
   }
 
-  return async (operation, signal, attempt) => {
+  const call: ConnectContext['call'] = async (operation, signal, attempt) => {
     signal.throwIfAborted();
     const counters = countersOfRun();
     const bucket = bucketOf(operation);
-    const once = () =>
-      slots.run(async () => {
+    const once = async () => {
+      await slots.take();
+      try {
         const pauseMs = pausedUntil - now();
         if (pauseMs > 0) await wait(pauseMs, signal);
-        await bucket?.take(signal);
+        if (bucket) await bucket.take(signal);
         signal.throwIfAborted();
         for (const counts of counters) counts[operation]++;
-        try {
-          const result = await withDeadline(limits.deadlineMs, signal, attempt);
-          addTo(statistics, operation, 'ok');
-          slots.succeeded();
-          return result;
-        } catch (error) {
-          if (!signal.aborted) addTo(statistics, operation, classOf(error));
-          if (classOf(error) === 'throttled') slowDown(error, bucket);
-          throw error;
-        }
-      });
+        using deadline = new Deadline(limits.deadlineMs, signal);
+        const result = await attempt(deadline.signal);
+        addTo(statistics, operation, 'ok');
+        slots.succeeded();
+        return result;
+      } catch (error) {
+        if (!signal.aborted) addTo(statistics, operation, classOf(error));
+        if (classOf(error) === 'throttled') slowDown(error, bucket);
+        throw error;
+      } finally {
+        slots.give();
+      }
+    };
     return untilAborted(
       retries.execute(() => breaker.execute(once), signal),
       signal,
     );
   };
+  return { call, room: () => slots.room };
 }
 
 const isSuspended = (error: unknown) => error instanceof KeyferryError && error.code === 'vault_suspended';

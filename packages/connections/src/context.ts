@@ -36,7 +36,7 @@ export function createContext(options: PoolOptions, input: ContextInput): Connec
   const now = options.now ?? Date.now;
   const bucketOf = createBuckets(options, input, now);
   return {
-    call: createCallPolicy({ limits: { ...limits, parallelism }, statistics, bucketOf, now }),
+    ...createCallPolicy({ limits: { ...limits, parallelism }, statistics, bucketOf, now }),
     parallelism,
     now,
     later(delayMs, run) {

@@ -23,15 +23,21 @@ export class AdaptiveSlots {
     return Math.floor(this.#limit);
   }
 
-  async run<Result>(task: () => Promise<Result>): Promise<Result> {
-    if (this.#running >= this.limit) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    else this.#running++;
-    try {
-      return await task();
-    } finally {
-      this.#running--;
-      this.#admit();
-    }
+  /** How many tasks would run at once. */
+  get room(): number {
+    return Math.max(0, this.limit - this.#running - this.#waiting.length);
+  }
+
+  /** Waits for a slot, unless there is one. Whoever has taken one gives it back. */
+  take(): Promise<void> | undefined {
+    if (this.#running >= this.limit) return new Promise<void>((resolve) => this.#waiting.push(resolve));
+    this.#running++;
+    return undefined;
+  }
+
+  give(): void {
+    this.#running--;
+    this.#admit();
   }
 
   succeeded(): void {

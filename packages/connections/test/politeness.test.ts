@@ -129,19 +129,21 @@ test('no more run at a time than there are slots, and those that wait come next'
   let running = 0;
   let most = 0;
   const releases: (() => void)[] = [];
-  const calls = Array.from({ length: 10 }, () =>
-    slots.run(async () => {
-      most = Math.max(most, ++running);
-      await new Promise<void>((resolve) => releases.push(resolve));
-      running--;
-    }),
-  );
+  const calls = Array.from({ length: 10 }, async () => {
+    await slots.take();
+    most = Math.max(most, ++running);
+    await new Promise<void>((resolve) => releases.push(resolve));
+    running--;
+    slots.give();
+  });
+  expect(slots.room).toBe(0);
   for (let call = 0; call < 10; call++) {
     await expect.poll(() => releases.length).toBeGreaterThan(0);
     releases.shift()?.();
   }
   await Promise.all(calls);
   expect(most).toBe(4);
+  expect(slots.room).toBe(4);
 });
 
 test('a vault that fails many times in a row is let alone, and asked by one call first when the time is over', async () => {

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import type { KnownRevision } from '@keyferry/store';
+import { type KnownRevision, remoteHash } from '@keyferry/store';
 
 /**
  * What is known of a backend's keys, in about 33 bytes a key: an open-addressing table of path hashes with the hash of the
@@ -23,13 +23,13 @@ export class KnownIndex {
     this.#size++;
   }
 
-  has(hash: Buffer): boolean {
-    return this.#find(hash) >= 0;
+  has(remotePath: string): boolean {
+    return this.#find(remotePath) >= 0;
   }
 
   /** Marks a key as listed, and tells whether nothing about it has changed. */
-  see(hash: Buffer, revision: string | null): 'new' | 'changed' | 'unchanged' {
-    const slot = this.#find(hash);
+  see(remotePath: string, revision: string | null): 'new' | 'changed' | 'unchanged' {
+    const slot = this.#find(remotePath);
     if (slot < 0) return 'new';
     const mark = this.#marks[slot] as number;
     this.#marks[slot] = mark | marks.seen;
@@ -51,9 +51,9 @@ export class KnownIndex {
     if (batch.length > 0) yield batch;
   }
 
-  #find(hash: Buffer): number {
+  #find(remotePath: string): number {
     if (this.#size === 0) return -1;
-    const slot = this.#slotOf(wordsOf(hash));
+    const slot = this.#slotOf(wordsOf(remoteHash(remotePath)));
     return this.#marks[slot] ? slot : -1;
   }
 

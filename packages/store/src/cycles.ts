@@ -169,7 +169,9 @@ export async function moveStage(
     counts: Record<string, number>;
     calls: Record<string, number>;
     now: Date;
-    set?: Partial<Pick<Cycle, 'listing_complete' | 'container_proven' | 'shards_total' | 'shards_left'>>;
+    set?: Partial<
+      Pick<Cycle, 'listing_complete' | 'container_proven' | 'paths_clear_under' | 'shards_total' | 'shards_left'>
+    >;
   },
 ): Promise<Dispatch> {
   const row = await tx

@@ -45,32 +45,45 @@ export interface StoredKey extends KnownKey {
   localPath: string;
 }
 
-/** The keys of these remote paths, by remote path. */
+/**
+ * The keys of these remote paths, by remote path. Looked up one by one: of a table that it has not counted yet, Postgres
+ * may rather read all keys of the tenant, each time.
+ */
 export async function loadKeys(
   tx: Tx,
   backendId: string,
   remotePaths: readonly string[],
 ): Promise<Map<string, StoredKey>> {
+  const hashes = remotePaths.map(remoteHash);
   const rows = await tx
-    .selectFrom('keys')
-    .select([
-      'id',
-      'remote_path',
-      'local_path',
-      'state',
-      'revoked',
-      'row_version',
-      'version',
-      'base_digest',
-      'local_digest',
-      'remote_digest',
-      'remote_version',
-      'remote_revision',
-      'remote_created_at',
-      'expires_at',
-    ])
-    .where('backend_id', '=', backendId)
-    .where('remote_hash', '=', sql<Buffer>`ANY(${remotePaths.map(remoteHash)}::bytea[])`)
+    .selectFrom(sql<{ hash: Buffer }>`unnest(${hashes}::bytea[])`.as<'w'>(sql`w (hash)`))
+    .innerJoinLateral(
+      (eb) =>
+        eb
+          .selectFrom('keys')
+          .select([
+            'id',
+            'remote_path',
+            'local_path',
+            'state',
+            'revoked',
+            'row_version',
+            'version',
+            'base_digest',
+            'local_digest',
+            'remote_digest',
+            'remote_version',
+            'remote_revision',
+            'remote_created_at',
+            'expires_at',
+          ])
+          .where('backend_id', '=', backendId)
+          .whereRef('remote_hash', '=', 'w.hash')
+          .limit(1)
+          .as('k'),
+      (join) => join.onTrue(),
+    )
+    .selectAll('k')
     .execute();
   return new Map(
     rows.map((row) => [
@@ -94,15 +107,24 @@ export async function loadKeys(
   );
 }
 
-/** Who has these local paths in the tenant. */
+/** Who has these local paths in the tenant. Looked up one by one, as `loadKeys` does. */
 export async function ownersOf(
   tx: Tx,
   localPaths: readonly string[],
 ): Promise<Map<string, { backendId: string; remotePath: string }>> {
   const rows = await tx
-    .selectFrom('keys')
-    .select(['local_path', 'backend_id', 'remote_path'])
-    .where('local_path', '=', sql<string>`ANY(${localPaths}::text[])`)
+    .selectFrom(sql<{ path: string }>`unnest(${localPaths}::text[])`.as<'w'>(sql`w (path)`))
+    .innerJoinLateral(
+      (eb) =>
+        eb
+          .selectFrom('keys')
+          .select(['local_path', 'backend_id', 'remote_path'])
+          .whereRef('local_path', '=', 'w.path')
+          .limit(1)
+          .as('k'),
+      (join) => join.onTrue(),
+    )
+    .selectAll('k')
     .execute();
   return new Map(rows.map((row) => [row.local_path, { backendId: row.backend_id, remotePath: row.remote_path }]));
 }

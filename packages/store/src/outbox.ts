@@ -27,23 +27,19 @@ const columns = ['id', 'position', 'tenant_id', 'backend_id', 'seq', 'type', 'da
  */
 export async function appendEvents(tx: Tx, backendId: string, events: readonly NewEvent[], now: Date): Promise<void> {
   if (events.length === 0) return;
-  const { event_seq: last, tenant_id } = await tx
-    .updateTable('backends')
-    .set({ event_seq: sql`event_seq + ${events.length}` })
-    .where('id', '=', backendId)
-    .returning(['event_seq', 'tenant_id'])
-    .executeTakeFirstOrThrow();
-  // One writer of a tenant's events at a time, until it commits: a reader that goes on from a position misses none.
-  await sql`SELECT pg_advisory_xact_lock(hashtextextended(${`events:${tenant_id}`}, 0))`.execute(tx);
-  const rows = events.map((event, index) => ({
-    tenant_id,
-    backend_id: backendId,
-    seq: last - events.length + index + 1,
-    type: event.type,
-    data: JSON.stringify(event.data),
-    occurred_at: now,
-  }));
-  await tx.insertInto('outbox').values(rows).execute();
+  // The lock: one writer of a tenant's events at a time, until it commits, so that a reader who goes on from a position
+  // misses none. It is had before the first position is given.
+  const { numAffectedRows } = await sql`
+    WITH numbered AS (UPDATE backends SET event_seq = event_seq + ${events.length} WHERE id = ${backendId}
+        RETURNING id, tenant_id, event_seq),
+      alone AS MATERIALIZED (SELECT id, tenant_id, event_seq,
+        pg_advisory_xact_lock(hashtextextended('events:' || tenant_id, 0)) FROM numbered)
+    INSERT INTO outbox (tenant_id, backend_id, seq, type, data, occurred_at)
+    SELECT alone.tenant_id, alone.id, alone.event_seq - ${events.length} + e.place, e.type, e.data, ${now}::timestamptz
+    FROM alone, unnest(${events.map(({ type }) => type)}::text[], ${events.map(({ data }) => JSON.stringify(data))}::jsonb[])
+      WITH ORDINALITY AS e (type, data, place) ORDER BY e.place`.execute(tx);
+  if (Number(numAffectedRows) !== events.length)
+    throw new Error('Events were written for a backend that is not there.');
 }
 
 export async function backendsWithUndeliveredEvents(

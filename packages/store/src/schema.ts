@@ -66,6 +66,7 @@ export interface Database {
     number: number;
     tenant_id: string;
     refs: Json<ShardRef[]>;
+    all_new: Generated<boolean>;
     state: Generated<'pending' | 'done' | 'failed'>;
     epoch: Generated<number>;
     released: Generated<boolean>;
@@ -123,7 +124,7 @@ export interface Database {
   };
 }
 
-/** `[remote path, local path]`; the local path is null until the validate stage has mapped it. */
+/** The local path is null where the form of the name rules it out; the validate stage takes such refs out. */
 /** `facts` is a JSON text of what only the listing showed, which is not the store's business. */
 export type ShardRef = [remote: string, local: string | null, facts: string | null];
 
@@ -212,6 +213,7 @@ interface CyclesTable {
   attempts: Generated<number>;
   listing_complete: Generated<boolean>;
   container_proven: Generated<boolean>;
+  paths_clear_under: Generated<string | null>;
   shards_total: Generated<number>;
   shards_left: Generated<number>;
   counts: Generated<Record<string, number>>;

@@ -39,17 +39,23 @@ export async function clearDiscovery(tx: Tx, cycleId: string): Promise<void> {
   await tx.deleteFrom('candidates').where('cycle_id', '=', cycleId).execute();
 }
 
-export async function addShard(
+/** Adds shards, numbered from `first` on. */
+export async function addShards(
   tx: Tx,
   cycle: Pick<Cycle, 'id' | 'tenant_id'>,
-  number: number,
-  refs: readonly ShardRef[],
+  first: number,
+  shards: readonly { refs: readonly ShardRef[]; allNew: boolean }[],
   now: Date,
 ): Promise<void> {
-  await tx
-    .insertInto('shards')
-    .values({ cycle_id: cycle.id, tenant_id: cycle.tenant_id, number, refs: encodeRefs(refs), dispatched_at: now })
-    .execute();
+  const rows = shards.map(({ refs, allNew }, index) => ({
+    cycle_id: cycle.id,
+    tenant_id: cycle.tenant_id,
+    number: first + index,
+    refs: encodeRefs(refs),
+    all_new: allNew,
+    dispatched_at: now,
+  }));
+  await tx.insertInto('shards').values(rows).execute();
 }
 
 // jsonb refuses NUL and lone surrogates; such a name is encoded as a JSON text inside the text, marked by a NUL-free prefix.
@@ -84,7 +90,7 @@ export async function readRefs(tx: Tx, cycleId: string, from: number, count: num
 }
 
 /** Replaces shards' refs with those that the validate stage lets through; a shard without any is done. */
-export async function setMappedRefs(
+export async function setRefs(
   tx: Tx,
   cycleId: string,
   shards: readonly (ShardRefs & { skipped: number })[],

@@ -7,7 +7,7 @@ const drainDeadlineMs = 25_000;
  * Flags for Node that keep a process small: it lives on short-lived objects, for which V8's defaults let the heap grow to
  * several times of what is in use. They can't be set from within. The Dockerfile has the same in NODE_OPTIONS.
  */
-export const nodeFlags: readonly string[] = ['--max-semi-space-size=8', '--max-old-space-size=1024'];
+export const nodeFlags: readonly string[] = ['--max-semi-space-size=16', '--max-old-space-size=1024'];
 
 /**
  * Runs a process: `start` returns how to stop it. On SIGTERM, SIGINT, or when the parent that spawned it over IPC is gone,

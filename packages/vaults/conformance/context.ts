@@ -26,6 +26,8 @@ export class ConformanceContext implements ConnectContext {
     this.parallelism = parallelism;
   }
 
+  readonly room = (): number => Math.max(0, this.parallelism - this.#running - this.#waiting.length);
+
   readonly now = (): number => Date.now();
 
   /** Calls so far, of every operation. */

@@ -165,8 +165,10 @@ export type CallOperation = (typeof callOperations)[number];
  */
 export interface ConnectContext {
   call<T>(operation: CallOperation, signal: AbortSignal, attempt: (signal: AbortSignal) => Promise<T>): Promise<T>;
-  /** How many calls may run at a time: how much parallelism is worth asking for. */
+  /** How many calls may run at a time. */
   parallelism: number;
+  /** How many more calls would run at once, and not wait for others to end. */
+  room(): number;
   /** Milliseconds since the epoch. */
   now(): number;
   /** Runs something later, like `setTimeout`; returns how to cancel it. Given so that tests own the clock. */

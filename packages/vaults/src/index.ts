@@ -1,3 +1,4 @@
+export * from './common/on-abort.ts';
 export * from './common/until-aborted.ts';
 export * from './contract.ts';
 export * from './registry.ts';

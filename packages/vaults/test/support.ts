@@ -49,6 +49,7 @@ export function testContext(
       return attempt(signal);
     },
     parallelism,
+    room: () => parallelism,
     now: clock.now,
     later: clock.later,
     async readAllowedFile(path) {

@@ -21,6 +21,7 @@ import type { SecretReading } from '@keyferry/vaults';
 import { keyEvents } from '../key-events.ts';
 import { type Decision, decide, pathTaken } from './decide.ts';
 import { readHistory } from './history.ts';
+import { isOwn } from './map-ref.ts';
 import type { StageRun } from './stage-run.ts';
 
 /** What a shard has read so far and not yet written. */
@@ -52,7 +53,10 @@ export async function commitPart(run: StageRun, shard: Shard, left: Left, part: 
   let readings = part.readings;
   let failed = part.failed.map(({ remote, error }) => reportOf(remote, error));
   for (let round = 0; round < maxRounds; round++) {
-    const result = await commitRound(run, shard, left, readings, failed);
+    // Where a key has come to be in the meantime nothing is written over it: it is overtaken, and looked up then.
+    const lookUp = round > 0 || failed.length > 0 || shard.attempts > 1 || !shard.all_new;
+    const found = lookUp ? await find(run, readings, failed) : nothingFound;
+    const result = await commitRound(run, shard, left, { readings, failed, ...found });
     for (const remote of result.settled) left.delete(remote);
     if (result.overtaken.length === 0) return result.next;
     readings = result.overtaken;
@@ -69,26 +73,35 @@ interface RoundResult {
   next: Dispatch[];
 }
 
+interface Found {
+  /** By remote path. */
+  known: Map<string, StoredKey>;
+  /** By local path. */
+  owners: Awaited<ReturnType<typeof ownersOf>>;
+}
+
+const nothingFound: Found = { known: new Map(), owners: new Map() };
+
+async function find({ services, cycle, backend }: StageRun, readings: Reading[], failed: Issue[]): Promise<Found> {
+  const locals = readings.map(({ local }) => local);
+  return await services.store.inTenant(cycle.tenant_id, async (tx) => ({
+    known: await loadKeys(tx, backend.id, pathsOf(readings, failed)),
+    owners: await ownersOf(tx, locals),
+  }));
+}
+
 async function commitRound(
   run: StageRun,
   shard: Shard,
   left: Left,
-  readings: Reading[],
-  failed: Issue[],
+  { readings, failed, known, owners }: Found & { readings: Reading[]; failed: Issue[] },
 ): Promise<RoundResult> {
   const { services, cycle, backend } = run;
   const now = services.now();
   const keys = await services.keyring.ofTenant(cycle.tenant_id);
-  const { known, owners } = await services.store.inTenant(cycle.tenant_id, async (tx) => ({
-    known: await loadKeys(tx, backend.id, pathsOf(readings, failed)),
-    owners: await ownersOf(
-      tx,
-      readings.map(({ local }) => local),
-    ),
-  }));
   const decideOn = (item: Reading, earlier?: SecretReading[]): Decision => {
     const owner = owners.get(item.local);
-    if (owner && (owner.backendId !== backend.id || owner.remotePath !== item.remote)) return pathTaken(item);
+    if (owner && !isOwn(owner, backend, item.remote)) return pathTaken(item);
     const id = randomUUID();
     return decide({ item, known: known.get(item.remote) ?? null, id, backend, keys, now, ...(earlier && { earlier }) });
   };

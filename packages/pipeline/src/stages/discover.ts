@@ -2,7 +2,7 @@ import { type KeyferryError, type Stage, shardSize } from '@keyferry/core';
 import {
   addCandidates,
   addIssues,
-  addShard,
+  addShards,
   clearDiscovery,
   countCandidates,
   holdStage,
@@ -12,15 +12,20 @@ import {
   moveStage,
   noteProbe,
   noteSeen,
-  remoteHash,
+  ownersOf,
   type ShardRef,
+  type Tx,
 } from '@keyferry/store';
 import type { SecretRef } from '@keyferry/vaults';
 import { provesContainer, refuseOtherContainer } from '../container.ts';
 import { KnownIndex } from '../known-index.ts';
+import { readAhead } from '../read-ahead.ts';
+import { isOwn, mapRef, WantedPaths } from './map-ref.ts';
 import type { StageHandler, StageRun } from './stage-run.ts';
 
 const candidateBatch = 1_000;
+/** So many shards may wait to be written: each is some hundred kilobytes. */
+const shardsInMemory = 4;
 
 /**
  * Proves the container, then streams the listing against what is known, and never looks at a value. What is new, changed
@@ -51,11 +56,11 @@ export const discover: StageHandler = async (run) => {
     {
       folders: scope.folders,
       includes: scope.includes,
-      wantsRevision: (path) => known.has(remoteHash(path)),
+      wantsRevision: (path) => known.has(path),
     },
     signal,
   );
-  for await (const page of listing) {
+  for await (const page of readAhead(listing)) {
     counts.discovered += page.length;
     const excluded: string[] = [];
     for (const ref of page) {
@@ -66,7 +71,7 @@ export const discover: StageHandler = async (run) => {
         if (standing === 'changed') excluded.push(ref.path);
       } else if (standing === 'gone') counts.gone++;
       else if (standing === 'unchanged') counts.unchanged++;
-      else await shards.add(ref);
+      else await shards.add(ref, standing === 'new');
     }
     await noteListed(run, excluded);
   }
@@ -84,6 +89,7 @@ export const discover: StageHandler = async (run) => {
     const set = {
       listing_complete: true,
       container_proven: provesContainer(backend, probe),
+      paths_clear_under: shards.pathsAreClear ? JSON.stringify(backend.path_mapping) : null,
       shards_total: shards.count,
       shards_left: shards.count,
     };
@@ -121,7 +127,7 @@ function stageAfter(work: { shards: number; candidates: number }): Stage {
 
 /** A ref that is listed but deleted counts as not seen, so that its key becomes a candidate. */
 function standingOf(ref: SecretRef, known: KnownIndex): 'gone' | 'new' | 'changed' | 'unchanged' {
-  return ref.deleted ? 'gone' : known.see(remoteHash(ref.path), ref.revision);
+  return ref.deleted ? 'gone' : known.see(ref.path, ref.revision);
 }
 
 async function loadIndex({ services, cycle, backend, signal }: StageRun): Promise<KnownIndex> {
@@ -166,39 +172,77 @@ async function nominateMissing(run: StageRun, known: KnownIndex): Promise<number
   return outside;
 }
 
-/** Collects refs and writes a shard whenever one is full, while the listing goes on: one at a time. */
+/** Collects refs into shards and writes them while the listing goes on: all that are full by then, one time after another. */
 class ShardWriter {
-  #run: StageRun;
+  readonly #run: StageRun;
   #refs: ShardRef[] = [];
-  #writing: Promise<void> = Promise.resolve();
+  #allNew = true;
+  #full: { refs: ShardRef[]; allNew: boolean }[] = [];
+  #writing: Promise<void> | null = null;
+  readonly #wanted = new WantedPaths();
+  #anyTaken = false;
   count = 0;
 
   constructor(run: StageRun) {
     this.#run = run;
   }
 
-  async add({ path, facts }: SecretRef): Promise<void> {
-    this.#refs.push([path, null, facts && JSON.stringify(facts)]);
-    if (this.#refs.length === shardSize) await this.#write();
+  async add({ path, facts }: SecretRef, isNew: boolean): Promise<void> {
+    const { remote, local, facts: text } = mapRef(this.#run.mapping, path, facts && JSON.stringify(facts));
+    this.#refs.push([remote, local, text]);
+    if (local !== null) this.#wanted.add(local);
+    this.#allNew &&= isNew;
+    if (this.#refs.length < shardSize) return;
+    this.#endShard();
+    if (this.#full.length >= shardsInMemory) await this.#writing;
+  }
+
+  /** Whether every ref written so far can have its local path, and no two want the same. */
+  get pathsAreClear(): boolean {
+    return !this.#anyTaken && !this.#wanted.anyTwice;
   }
 
   /** Writes what is left, and waits for all of it. */
   async flush(): Promise<void> {
-    if (this.#refs.length > 0) await this.#write();
+    if (this.#refs.length > 0) this.#endShard();
     await this.#writing;
   }
 
-  async #write(): Promise<void> {
-    const refs = this.#refs;
-    this.#refs = [];
-    await this.#writing;
-    const { services, cycle } = this.#run;
-    const number = this.count++;
-    this.#writing = services.store.inTenant(cycle.tenant_id, async (tx) => {
-      await holdStage(tx, cycle);
-      await addShard(tx, cycle, number, refs, services.now());
-    });
+  #endShard(): void {
+    this.#full.push({ refs: this.#refs, allNew: this.#allNew });
+    [this.#refs, this.#allNew] = [[], true];
+    this.#writing ??= this.#writeAll();
     // Whoever waits for it next is told; nobody may be waiting when it fails.
     this.#writing.catch(() => {});
+  }
+
+  async #writeAll(): Promise<void> {
+    const { services, cycle } = this.#run;
+    while (this.#full.length > 0) {
+      const [shards, first] = [this.#full, this.count];
+      this.#full = [];
+      this.count += shards.length;
+      await services.store.inTenant(cycle.tenant_id, async (tx) => {
+        await holdStage(tx, cycle);
+        await addShards(tx, cycle, first, shards, services.now());
+        this.#anyTaken ||= await this.#isAnyTaken(
+          tx,
+          shards.flatMap(({ refs }) => refs),
+        );
+      });
+    }
+    this.#writing = null;
+  }
+
+  /** By its form, by a key of another backend, or by that of another secret. */
+  async #isAnyTaken(tx: Tx, refs: readonly ShardRef[]): Promise<boolean> {
+    const owners = await ownersOf(
+      tx,
+      refs.flatMap(([, local]) => local ?? []),
+    );
+    return refs.some(([remote, local]) => {
+      const owner = local === null ? null : owners.get(local);
+      return owner === null || (owner && !isOwn(owner, this.#run.backend, remote));
+    });
   }
 }

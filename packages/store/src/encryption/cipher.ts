@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, createHmac, type KeyObject, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, type KeyObject, randomFillSync } from 'node:crypto';
 import { KeyferryError } from '@keyferry/core';
 
 /**
@@ -10,10 +10,25 @@ import { KeyferryError } from '@keyferry/core';
  */
 
 const format = 1;
-const headerLength = 1 + 12 + 16;
+const nonceLength = 12;
+const headerLength = 1 + nonceLength + 16;
+
+/** Asking the system costs more than a small value's encryption: it is asked for many at once. None is given twice. */
+const nonces = Buffer.alloc(1024 * nonceLength);
+let used = nonces.length;
+
+function freshNonce(): Buffer {
+  if (used === nonces.length) {
+    randomFillSync(nonces);
+    used = 0;
+  }
+  const nonce = Buffer.from(nonces.subarray(used, used + nonceLength));
+  used += nonceLength;
+  return nonce;
+}
 
 export function seal(key: Buffer | KeyObject, plaintext: Buffer, associated: string): Buffer {
-  const nonce = randomBytes(12);
+  const nonce = freshNonce();
   const cipher = createCipheriv('aes-256-gcm', key, nonce);
   cipher.setAAD(Buffer.from(associated, 'utf8'));
   const encrypted = Buffer.concat([cipher.update(plaintext), cipher.final()]);

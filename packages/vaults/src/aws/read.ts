@@ -96,7 +96,7 @@ export function createFetch({ ask, describe, readValue, container, context }: Fe
       const asked = paths.flatMap((path) => byPath.get(path) ?? []);
       return Promise.all(asked.map((ref) => outcomeOf(ref, found.get(ref.path) ?? leftOut(ref.path), taskSignal)));
     };
-    const outcomes = gather(context.parallelism, signal, () => {
+    const outcomes = gather(context, signal, () => {
       const paths = named.slice(begun, begun + (batches.allowed ? batchSize : 1));
       begun += paths.length;
       return paths.length === 0 ? undefined : (taskSignal) => read(paths, taskSignal);

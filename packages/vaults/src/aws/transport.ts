@@ -1,6 +1,8 @@
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
+import type { Readable } from 'node:stream';
 import { getCACertificates } from 'node:tls';
+import type { SecretsManagerClientConfig } from '@aws-sdk/client-secrets-manager';
 import { boundedBody } from '../common/bounded-body.ts';
 import type { AwsConfig } from './config.ts';
 
@@ -29,7 +31,7 @@ export async function createTransport({ tls }: AwsConfig, parallelism: number) {
   });
   return {
     requestHandler,
-    streamCollector: (body: AsyncIterable<Buffer>): Promise<Uint8Array> => boundedBody(body, largestAnswer),
+    streamCollector: (body: Readable): Promise<Uint8Array> => boundedBody(body, largestAnswer),
     /** Requests under way fail. */
     close: () => requestHandler.destroy(),
   };
@@ -39,5 +41,10 @@ export type Transport = Awaited<ReturnType<typeof createTransport>>;
 
 const nothing = () => {};
 
-/** The SDK's warnings go to the console otherwise. */
-export const silent = { trace: nothing, debug: nothing, info: nothing, warn: nothing, error: nothing };
+/**
+ * The SDK's warnings go to the console otherwise. What it would tell as info it only prepares for a logger that takes it: for
+ * the values in an answer that costs as much as reading them.
+ */
+export const silent = { trace: nothing, debug: nothing, warn: nothing, error: nothing } as unknown as NonNullable<
+  SecretsManagerClientConfig['logger']
+>;

@@ -67,8 +67,7 @@ export async function connectVault(config: AzureConfig, context: ConnectContext)
 
     list: (scope, signal) => listSecrets({ session, names, context }, scope, signal),
 
-    fetch: (refs, signal) =>
-      readEach(refs, context.parallelism, signal, ({ path }, taskSignal) => readCurrent(path, taskSignal)),
+    fetch: (refs, signal) => readEach(refs, context, signal, ({ path }, taskSignal) => readCurrent(path, taskSignal)),
 
     confirm: presenceOf,
     put: writer.put,

@@ -1,5 +1,6 @@
 import { createSecureContext, getCACertificates } from 'node:tls';
-import { boundedBody } from '../common/bounded-body.ts';
+import type { Dispatcher } from 'undici';
+import { exchange } from '../common/exchange.ts';
 
 export interface HttpRequest {
   method: string;
@@ -52,11 +53,9 @@ export async function createTransport(caCert: string | undefined): Promise<Trans
   return {
     async send({ method, url, headers, body, signal }) {
       const { origin, pathname, search } = new URL(url);
-      // undici names the methods that it knows; the SDKs' are among them.
-      const asked = { origin, path: pathname + search, method: method as 'GET', headers, body, signal };
-      const response = await agent.request(asked);
-      const text = (await boundedBody(response.body, largestAnswer)).toString();
-      return { status: response.statusCode, headers: flatten(response.headers), text };
+      const request = { origin, path: pathname + search, method: method as Dispatcher.HttpMethod, headers, body };
+      const answer = await exchange(agent, request, largestAnswer, signal);
+      return { status: answer.status, headers: flatten(answer.headers), text: answer.body.toString() };
     },
     close: () => agent.destroy(),
   };

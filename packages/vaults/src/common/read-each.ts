@@ -1,10 +1,10 @@
-import type { FetchOutcome, FetchRef, SecretReading } from '../contract.ts';
+import type { ConnectContext, FetchOutcome, FetchRef, SecretReading } from '../contract.ts';
 import { gather } from './gather.ts';
 
-/** One outcome for each ref, as they arrive, at most `limit` under way at a time. Rejects only when aborted. */
+/** One outcome for each ref, as they arrive, as many under way as the connection has room for. Rejects only when aborted. */
 export function readEach(
   refs: readonly FetchRef[],
-  limit: number,
+  context: Pick<ConnectContext, 'parallelism' | 'room'>,
   signal: AbortSignal,
   read: (ref: FetchRef, signal: AbortSignal) => Promise<SecretReading>,
 ): AsyncGenerator<FetchOutcome, void, void> {
@@ -17,7 +17,7 @@ export function readEach(
       return { path: ref.path, error: error instanceof Error ? error : new Error('unknown failure') };
     }
   };
-  return gather(limit, signal, () => {
+  return gather(context, signal, () => {
     const { done, value: ref } = left.next();
     return done ? undefined : (taskSignal) => outcomeOf(ref, taskSignal);
   });

@@ -53,7 +53,7 @@ export async function connectGcp(config: GcpConfig, context: ConnectContext): Pr
 
     list: (scope, signal) => listSecrets(names, ask, scope, signal),
 
-    fetch: (refs, signal) => readEach(refs, context.parallelism, signal, (ref, own) => read(ref, 'latest', own)),
+    fetch: (refs, signal) => readEach(refs, context, signal, (ref, own) => read(ref, 'latest', own)),
 
     confirm: (path, signal) => confirmPresence(reader, container, path, signal),
     put: (path, value, options, signal) => writer.put(path, value, options, signal),

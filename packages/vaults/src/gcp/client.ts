@@ -33,7 +33,7 @@ interface Exchange {
   body: Buffer | null;
 }
 
-/** A page of 25,000 secrets, each with some kilobytes of labels and annotations. */
+/** A page of secrets, each with some kilobytes of labels and annotations. */
 const largestListing = 64 * 1024 * 1024;
 const largestAnswer = 1024 * 1024;
 

@@ -2,7 +2,7 @@ import { pageTrail } from '../common/page-trail.ts';
 import type { SecretVersion } from '../contract.ts';
 import { malformed } from './errors.ts';
 import { type Names, readName } from './names.ts';
-import { largestPage, versionsPage } from './page.ts';
+import { entriesAPage, versionsPage } from './page.ts';
 import type { SecretReader } from './read.ts';
 import type { Ask } from './session.ts';
 import { dateOf, stateOf, type Version } from './state.ts';
@@ -23,7 +23,7 @@ export async function versionsOf(
   const follow = pageTrail(() => malformed(what));
   let from = '';
   do {
-    const { items, next } = await versionsPage(ask, parent, { size: largestPage, from }, what, signal);
+    const { items, next } = await versionsPage(ask, parent, { size: entriesAPage, from }, what, signal);
     for (const item of items) {
       const version = versionOf(item, what);
       const labels = aliases.filter(([, number]) => number === version.version).map(([alias]) => alias);

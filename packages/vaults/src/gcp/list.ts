@@ -4,7 +4,7 @@ import { pageTrail } from '../common/page-trail.ts';
 import type { ListScope, SecretRef } from '../contract.ts';
 import { malformed } from './errors.ts';
 import { type Names, readName } from './names.ts';
-import { largestPage, secretsPage } from './page.ts';
+import { entriesAPage, secretsPage } from './page.ts';
 import type { Ask } from './session.ts';
 import { factsOf, type Secret } from './state.ts';
 
@@ -26,7 +26,7 @@ export async function* listSecrets(
   let from = '';
   let page: SecretRef[] = [];
   const readPage = async () => {
-    const { items, next } = await secretsPage(ask, 'list', names.parent, { size: largestPage, from }, signal);
+    const { items, next } = await secretsPage(ask, 'list', names.parent, { size: entriesAPage, from }, signal);
     return { refs: items.map((secret) => refOf(secret, names)), next: follow(next) ?? '' };
   };
   do {

@@ -1,6 +1,6 @@
 import { createSecureContext, getCACertificates } from 'node:tls';
 import type { Dispatcher } from 'undici';
-import { boundedBody } from '../common/bounded-body.ts';
+import { exchange, headerOf } from '../common/exchange.ts';
 import type { GcpConfig } from './config.ts';
 
 export interface HttpRequest {
@@ -52,19 +52,9 @@ export async function createTransport(config: Pick<GcpConfig, 'tls'>): Promise<T
       const { origin } = new URL(url);
       // Cut by hand: URL would resolve dots and decode what was encoded on purpose.
       const path = url.slice(url.indexOf('/', url.indexOf('//') + 2));
-      const response = await agent.request({
-        origin,
-        path,
-        method: method as Dispatcher.HttpMethod,
-        headers,
-        body,
-        signal,
-      });
-      return {
-        status: response.statusCode,
-        header: (name) => headerOf(response, name),
-        body: await boundedBody(response.body, most),
-      };
+      const request = { origin, path, method: method as Dispatcher.HttpMethod, headers, body };
+      const answer = await exchange(agent, request, most, signal);
+      return { status: answer.status, header: (name) => headerOf(answer, name), body: answer.body };
     },
     close: () => agent.destroy(),
   };
@@ -74,9 +64,4 @@ export async function createTransport(config: Pick<GcpConfig, 'tls'>): Promise<T
 function trustOf(certificate: string | undefined) {
   if (certificate === undefined) return {};
   return { secureContext: createSecureContext({ ca: [...getCACertificates('default'), certificate] }) };
-}
-
-function headerOf(response: Dispatcher.ResponseData, name: string): string | undefined {
-  const value = response.headers[name];
-  return Array.isArray(value) ? value[0] : value;
 }

@@ -60,14 +60,17 @@ export async function connectVault(config: HashicorpConfig, context: ConnectCont
 
     fetch(refs, signal) {
       // Asked once for all of them: else a new connection's first reads would each ask.
-      let version: Promise<KvVersion> | undefined;
-      return readEach(refs, context.parallelism, signal, async ({ path }, taskSignal) => {
-        version ??= mounts.version(signal);
-        const known = await untilAborted(version, taskSignal);
-        return readSecret('read', path, known, taskSignal).catch(async (error) => {
-          if (classOf(error) === 'not_found') await mounts.prove(known, taskSignal);
+      let asked: Promise<KvVersion> | undefined;
+      let version: KvVersion | undefined;
+      return readEach(refs, context, signal, async ({ path }, taskSignal) => {
+        asked ??= mounts.version(signal);
+        version ??= await untilAborted(asked, taskSignal);
+        try {
+          return await readSecret('read', path, version, taskSignal);
+        } catch (error) {
+          if (classOf(error) === 'not_found') await mounts.prove(version, taskSignal);
           throw error;
-        });
+        }
       });
     },
 

@@ -36,6 +36,8 @@ export async function createClient(config: HashicorpConfig): Promise<VaultClient
   const client = nodeVault({
     endpoint: origin + pathname.replace(/\/+$/, ''),
     debug: () => {},
+    // It would check each request against a schema of its own: that there is a path and a method.
+    tv4: Object.assign(() => {}, { validate: () => true }),
     noCustomHTTPVerbs: true,
     'request-promise': { defaults: () => (request: TransportRequest) => transport.request(request) },
   });

@@ -78,7 +78,7 @@ export async function* listSecrets(
   };
 
   let page: SecretRef[] = [];
-  for await (const refs of gather(context.parallelism, signal, next)) {
+  for await (const refs of gather(context, signal, next)) {
     for (const ref of refs) {
       page.push(ref);
       if (page.length === pageSize) {

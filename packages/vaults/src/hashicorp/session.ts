@@ -38,14 +38,13 @@ export function createAsk(client: VaultClient, tokens: Tokens, context: ConnectC
   }
 
   return async (operation, { sending, ...request }, signal, read) => {
-    const attempt = async (token: string) => {
-      const result = await context.call(operation, signal, async (attemptSignal) => {
+    const attempt = (token: string) =>
+      context.call(operation, signal, async (attemptSignal) => {
         sending?.();
-        return read(await client.send({ ...request, token, signal: attemptSignal }));
+        const result = read(await client.send({ ...request, token, signal: attemptSignal }));
+        everAllowed = true;
+        return result;
       });
-      everAllowed = true;
-      return result;
-    };
     const token = await tokens.current(signal);
     try {
       return await attempt(token);

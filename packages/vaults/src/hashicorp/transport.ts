@@ -1,5 +1,4 @@
-import type { Dispatcher } from 'undici';
-import { boundedBody } from '../common/bounded-body.ts';
+import { type Exchange, exchange, headerOf } from '../common/exchange.ts';
 import type { HashicorpConfig } from './config.ts';
 import type { Answer } from './errors.ts';
 import { parseJson } from './json.ts';
@@ -48,38 +47,28 @@ export async function createTransport(config: HashicorpConfig): Promise<Transpor
     },
   });
 
-  const send = ({ method, headers, json, signal }: TransportRequest, path: string) =>
-    pool.request({ method, path, headers, signal, body: json === undefined ? null : JSON.stringify(json) });
+  const send = ({ method, headers, json, listing, signal }: TransportRequest, path: string) => {
+    const request = { method, path, headers, body: json === undefined ? null : JSON.stringify(json) };
+    return exchange(pool, request, listing ? largestListing : largestAnswer, signal);
+  };
 
   return {
     async request(request) {
       // Cut by hand: URL would resolve dots and decode what was encoded on purpose.
       const path = request.uri.slice(origin.length);
-      let response = await send(request, path);
-      const moved = pathOfRedirect(response, origin, path);
-      if (moved !== null) {
-        await response.body.dump();
-        response = await send(request, moved);
-      }
-      return {
-        status: response.statusCode,
-        retryAfter: headerOf(response, 'retry-after'),
-        body: parseBody(await boundedBody(response.body, request.listing ? largestListing : largestAnswer)),
-      };
+      const first = await send(request, path);
+      const moved = pathOfRedirect(first, origin, path);
+      const answer = moved === null ? first : await send(request, moved);
+      return { status: answer.status, retryAfter: headerOf(answer, 'retry-after'), body: parseBody(answer.body) };
     },
     close: () => pool.destroy(),
   };
 }
 
-function headerOf(response: Dispatcher.ResponseData, name: string): string | undefined {
-  const value = response.headers[name];
-  return Array.isArray(value) ? value[0] : value;
-}
-
 /** Where a 307 or 308 points to, if that is the same origin. */
-function pathOfRedirect(response: Dispatcher.ResponseData, origin: string, path: string): string | null {
-  const location = headerOf(response, 'location');
-  if ((response.statusCode !== 307 && response.statusCode !== 308) || location === undefined) return null;
+function pathOfRedirect(answer: Exchange, origin: string, path: string): string | null {
+  const location = headerOf(answer, 'location');
+  if ((answer.status !== 307 && answer.status !== 308) || location === undefined) return null;
   const target = URL.canParse(location, origin + path) ? new URL(location, origin + path) : null;
   return target?.origin === origin ? target.pathname + target.search : null;
 }
