@@ -2,17 +2,14 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort } from '@keyferry/embedded';
 import { startVaultEmulator, type VaultEmulator } from '@keyferry/emulators';
-import { createDatabase, type TestDatabase } from '@keyferry/testing/support/database.ts';
-import { startApp } from '@keyferry/testing/support/processes.ts';
-import { newQueuePrefix, redisUrl } from '@keyferry/testing/support/redis.ts';
-import { temporaryFolder } from '@keyferry/testing/support/temporary-folder.ts';
+import type { TestDatabase } from '@keyferry/testing/support/database.ts';
+import { redisUrl } from '@keyferry/testing/support/redis.ts';
 import type { Command } from 'commander';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createProgram } from '../src/program.ts';
 import { type Ended, keyferry, startKeyferry } from './support/command-line.ts';
+import { masterKey, startServices } from './support/services.ts';
 
-const token = 'a-token-for-the-tests-alone';
-const masterKey = Buffer.alloc(32, 7).toString('base64');
 const cleanup = new AsyncDisposableStack();
 let database: TestDatabase;
 let vault: VaultEmulator;
@@ -20,26 +17,9 @@ let env: NodeJS.ProcessEnv;
 let folder: string;
 
 beforeAll(async () => {
-  database = await createDatabase();
-  cleanup.defer(() => database.drop());
   vault = await startVaultEmulator();
   cleanup.defer(() => vault.close());
-  const temporary = temporaryFolder('cli');
-  cleanup.defer(temporary.remove);
-  folder = temporary.path;
-  const port = String(await freePort());
-  const services = {
-    DATABASE_URL: database.url,
-    REDIS_URL: redisUrl(),
-    KEYFERRY_QUEUE_PREFIX: newQueuePrefix(),
-    KEYFERRY_MASTER_KEY: masterKey,
-    KEYFERRY_API_TOKEN: token,
-    KEYFERRY_API_PORT: port,
-    KEYFERRY_FIRST_RETRY_MS: '1',
-  };
-  const apps = await Promise.all([startApp('api', services), startApp('worker', services)]);
-  cleanup.defer(async () => void (await Promise.all(apps.map((app) => app.stop()))));
-  env = { KEYFERRY_URL: `http://127.0.0.1:${port}`, KEYFERRY_TOKEN: token, KEYFERRY_HOME: folder };
+  ({ database, env, folder } = await startServices(cleanup, { KEYFERRY_FIRST_RETRY_MS: '1' }));
 });
 
 afterAll(() => cleanup.disposeAsync());

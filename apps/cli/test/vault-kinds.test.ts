@@ -1,17 +1,12 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { freePort } from '@keyferry/embedded';
 import { type AwsEmulator, type GcpEmulator, startAwsEmulator, startGcpEmulator } from '@keyferry/emulators';
-import { createDatabase } from '@keyferry/testing/support/database.ts';
-import { startApp } from '@keyferry/testing/support/processes.ts';
-import { newQueuePrefix, redisUrl } from '@keyferry/testing/support/redis.ts';
-import { temporaryFolder } from '@keyferry/testing/support/temporary-folder.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { keyferry } from './support/command-line.ts';
+import { startServices } from './support/services.ts';
 
 /** The command, with vaults of other kinds than HashiCorp's. */
 
-const token = 'a-token-for-the-tests-alone';
 const cleanup = new AsyncDisposableStack();
 let aws: AwsEmulator;
 let gcp: GcpEmulator;
@@ -19,27 +14,11 @@ let env: NodeJS.ProcessEnv;
 let folder: string;
 
 beforeAll(async () => {
-  const database = await createDatabase();
-  cleanup.defer(() => database.drop());
   aws = await startAwsEmulator();
   cleanup.defer(() => aws.close());
   gcp = await startGcpEmulator();
   cleanup.defer(() => gcp.close());
-  const temporary = temporaryFolder('cli');
-  cleanup.defer(temporary.remove);
-  folder = temporary.path;
-  const port = String(await freePort());
-  const services = {
-    DATABASE_URL: database.url,
-    REDIS_URL: redisUrl(),
-    KEYFERRY_QUEUE_PREFIX: newQueuePrefix(),
-    KEYFERRY_MASTER_KEY: Buffer.alloc(32, 7).toString('base64'),
-    KEYFERRY_API_TOKEN: token,
-    KEYFERRY_API_PORT: port,
-  };
-  const apps = await Promise.all([startApp('api', services), startApp('worker', services)]);
-  cleanup.defer(async () => void (await Promise.all(apps.map((app) => app.stop()))));
-  env = { KEYFERRY_URL: `http://127.0.0.1:${port}`, KEYFERRY_TOKEN: token, KEYFERRY_HOME: folder };
+  ({ env, folder } = await startServices(cleanup));
 });
 afterAll(() => cleanup.disposeAsync());
 

@@ -45,6 +45,6 @@ const nothing = () => {};
  * The SDK's warnings go to the console otherwise. What it would tell as info it only prepares for a logger that takes it: for
  * the values in an answer that costs as much as reading them.
  */
-export const silent = { trace: nothing, debug: nothing, warn: nothing, error: nothing } as unknown as NonNullable<
+export const silent = { trace: nothing, debug: nothing, warn: nothing, error: nothing } as NonNullable<
   SecretsManagerClientConfig['logger']
 >;

@@ -1,7 +1,11 @@
 import type { Readable } from 'node:stream';
 
 /** An answer was not read to its end, since it is larger than what it answers can be; the message says than what. */
-export class AnswerTooLarge extends Error {}
+export class AnswerTooLarge extends Error {
+  constructor(most: number) {
+    super(`larger than ${most / 1024 ** 2} MiB`);
+  }
+}
 
 /** The bytes of an answer. Rejects as soon as there are more than `most`, and with it ends the connection. */
 export function boundedBody(body: Readable, most: number): Promise<Buffer> {
@@ -14,7 +18,7 @@ export function boundedBody(body: Readable, most: number): Promise<Buffer> {
     let length = 0;
     body.on('data', (chunk: Buffer) => {
       length += chunk.length;
-      if (length > most) body.destroy(new AnswerTooLarge(`larger than ${most / 1024 ** 2} MiB`));
+      if (length > most) body.destroy(new AnswerTooLarge(most));
       else chunks.push(chunk);
     });
     body.on('end', () => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, length)));

@@ -40,7 +40,7 @@ export function exchange(
       },
       onResponseData(_controller, chunk) {
         length += chunk.length;
-        if (length > most) fail(new AnswerTooLarge(`larger than ${most / 1024 ** 2} MiB`));
+        if (length > most) fail(new AnswerTooLarge(most));
         else chunks.push(chunk);
       },
       onResponseEnd() {

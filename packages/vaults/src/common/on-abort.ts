@@ -5,14 +5,15 @@ const waiting = new WeakMap<AbortSignal, Set<() => void>>();
  * signal here, and a signal searches all its listeners whenever one comes or goes: these share one.
  */
 export function onAbort(signal: AbortSignal, run: () => void): () => void {
-  let runs = waiting.get(signal);
-  if (!runs) {
-    const all = new Set<() => void>();
-    signal.addEventListener('abort', () => all.forEach((one) => void one()), { once: true });
-    waiting.set(signal, all);
-    runs = all;
-  }
+  const runs = waiting.get(signal) ?? listen(signal);
   const own = () => run();
   runs.add(own);
-  return () => void waiting.get(signal)?.delete(own);
+  return () => void runs.delete(own);
+}
+
+function listen(signal: AbortSignal): Set<() => void> {
+  const runs = new Set<() => void>();
+  waiting.set(signal, runs);
+  signal.addEventListener('abort', () => runs.forEach((run) => void run()), { once: true });
+  return runs;
 }
