@@ -63,6 +63,15 @@ CREATE TABLE keyferry.backends (
   max_versions integer DEFAULT 10 NOT NULL,
   version_history boolean DEFAULT false NOT NULL,
   credential_paths text[] DEFAULT '{}'::text[] NOT NULL,
+  validation_rules jsonb DEFAULT '[]'::jsonb NOT NULL,
+  lifecycle_rules jsonb DEFAULT '[]'::jsonb NOT NULL,
+  rotation_overlap_seconds integer DEFAULT 0 NOT NULL,
+  archive_reminders integer[] DEFAULT '{604800,86400,3600}'::integer[] NOT NULL,
+  expiry_reminders integer[] DEFAULT '{2592000,604800,86400}'::integer[] NOT NULL,
+  guard_percent integer DEFAULT 20 NOT NULL,
+  guard_at_least integer DEFAULT 10 NOT NULL,
+  times_current boolean DEFAULT false NOT NULL,
+  names_current boolean DEFAULT true NOT NULL,
   CONSTRAINT backends_pkey PRIMARY KEY (id),
   CONSTRAINT backends_tenant_id_id_key UNIQUE (tenant_id, id),
   CONSTRAINT backends_tenant_id_credentials_key_id_fkey FOREIGN KEY (tenant_id, credentials_key_id) REFERENCES keyferry.encryption_keys(tenant_id, id),
@@ -70,9 +79,12 @@ CREATE TABLE keyferry.backends (
   CONSTRAINT backends_access_mode_check CHECK ((access_mode = ANY (ARRAY['read_only'::text, 'read_and_write'::text]))),
   CONSTRAINT backends_conflict_policy_check CHECK ((conflict_policy = ANY (ARRAY['backend_wins'::text, 'local_wins'::text, 'manual'::text]))),
   CONSTRAINT backends_grace_period_seconds_check CHECK ((grace_period_seconds > 0)),
+  CONSTRAINT backends_guard_at_least_check CHECK ((guard_at_least >= 2)),
+  CONSTRAINT backends_guard_percent_check CHECK (((guard_percent >= 1) AND (guard_percent <= 50))),
   CONSTRAINT backends_max_versions_check CHECK (((max_versions >= 1) AND (max_versions <= 100))),
   CONSTRAINT backends_mode_check CHECK ((mode = ANY (ARRAY['proxy'::text, 'sync'::text]))),
   CONSTRAINT backends_retain_archived_seconds_check CHECK ((retain_archived_seconds > 0)),
+  CONSTRAINT backends_rotation_overlap_seconds_check CHECK ((rotation_overlap_seconds >= 0)),
   CONSTRAINT backends_state_check CHECK ((state = ANY (ARRAY['active'::text, 'paused'::text, 'removed'::text]))),
   CONSTRAINT backends_sync_interval_seconds_check CHECK (((sync_interval_seconds >= 5) AND (sync_interval_seconds <= 604800))),
   CONSTRAINT backends_writes_check CHECK ((writes = ANY (ARRAY['disabled'::text, 'local'::text, 'write_through'::text])))
@@ -101,6 +113,8 @@ CREATE TABLE keyferry.backups (
   metadata jsonb NOT NULL,
   reason text NOT NULL,
   created_at timestamp with time zone NOT NULL,
+  restored_at timestamp with time zone,
+  restored_by text,
   CONSTRAINT backups_pkey PRIMARY KEY (id),
   CONSTRAINT backups_tenant_id_backend_id_fkey FOREIGN KEY (tenant_id, backend_id) REFERENCES keyferry.backends(tenant_id, id),
   CONSTRAINT backups_tenant_id_encryption_key_id_fkey FOREIGN KEY (tenant_id, encryption_key_id) REFERENCES keyferry.encryption_keys(tenant_id, id),
@@ -109,6 +123,7 @@ CREATE TABLE keyferry.backups (
 ALTER TABLE keyferry.backups ENABLE ROW LEVEL SECURITY;
 ALTER TABLE keyferry.backups FORCE ROW LEVEL SECURITY;
 CREATE INDEX backups_key ON keyferry.backups USING btree (tenant_id, key_id);
+CREATE INDEX backups_of_tenant ON keyferry.backups USING btree (tenant_id, created_at DESC, id DESC);
 CREATE POLICY tenant ON keyferry.backups TO keyferry_app USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
 GRANT DELETE, INSERT, SELECT, UPDATE ON keyferry.backups TO keyferry_app;
 
@@ -116,9 +131,12 @@ CREATE TABLE keyferry.candidates (
   cycle_id uuid NOT NULL,
   key_id uuid NOT NULL,
   tenant_id uuid NOT NULL,
+  cause text DEFAULT 'absent'::text NOT NULL,
+  new_path text COLLATE "C",
   CONSTRAINT candidates_pkey PRIMARY KEY (cycle_id, key_id),
   CONSTRAINT candidates_tenant_id_cycle_id_fkey FOREIGN KEY (tenant_id, cycle_id) REFERENCES keyferry.cycles(tenant_id, id) ON DELETE CASCADE,
-  CONSTRAINT candidates_tenant_id_key_id_fkey FOREIGN KEY (tenant_id, key_id) REFERENCES keyferry.keys(tenant_id, id) ON DELETE CASCADE
+  CONSTRAINT candidates_tenant_id_key_id_fkey FOREIGN KEY (tenant_id, key_id) REFERENCES keyferry.keys(tenant_id, id) ON DELETE CASCADE,
+  CONSTRAINT candidates_cause_check CHECK ((cause = ANY (ARRAY['absent'::text, 'out_of_scope'::text, 'renamed'::text])))
 );
 ALTER TABLE keyferry.candidates ENABLE ROW LEVEL SECURITY;
 ALTER TABLE keyferry.candidates FORCE ROW LEVEL SECURITY;
@@ -238,13 +256,36 @@ CREATE INDEX failures_open ON keyferry.failures USING btree (tenant_id, last_fai
 CREATE POLICY tenant ON keyferry.failures TO keyferry_app USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
 GRANT DELETE, INSERT, SELECT, UPDATE ON keyferry.failures TO keyferry_app;
 
+CREATE TABLE keyferry.findings (
+  backend_id uuid NOT NULL,
+  remote_hash bytea NOT NULL,
+  tenant_id uuid NOT NULL,
+  remote_path text NOT NULL,
+  local_path text COLLATE "C" NOT NULL,
+  rejected boolean NOT NULL,
+  problems jsonb NOT NULL,
+  remote_version text,
+  since timestamp with time zone NOT NULL,
+  found_in uuid NOT NULL,
+  CONSTRAINT findings_pkey PRIMARY KEY (backend_id, remote_hash),
+  CONSTRAINT findings_tenant_id_backend_id_fkey FOREIGN KEY (tenant_id, backend_id) REFERENCES keyferry.backends(tenant_id, id),
+  CONSTRAINT findings_remote_hash_check CHECK ((length(remote_hash) = 16))
+);
+ALTER TABLE keyferry.findings ENABLE ROW LEVEL SECURITY;
+ALTER TABLE keyferry.findings FORCE ROW LEVEL SECURITY;
+CREATE INDEX findings_of_tenant ON keyferry.findings USING btree (tenant_id, local_path);
+CREATE POLICY tenant ON keyferry.findings TO keyferry_app USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
+GRANT DELETE, INSERT, SELECT, UPDATE ON keyferry.findings TO keyferry_app;
+
 CREATE TABLE keyferry.hold_keys (
   hold_id uuid NOT NULL,
   key_id uuid NOT NULL,
   tenant_id uuid NOT NULL,
+  cause text DEFAULT 'absent'::text NOT NULL,
   CONSTRAINT hold_keys_pkey PRIMARY KEY (hold_id, key_id),
   CONSTRAINT hold_keys_tenant_id_hold_id_fkey FOREIGN KEY (tenant_id, hold_id) REFERENCES keyferry.holds(tenant_id, id) ON DELETE CASCADE,
-  CONSTRAINT hold_keys_tenant_id_key_id_fkey FOREIGN KEY (tenant_id, key_id) REFERENCES keyferry.keys(tenant_id, id) ON DELETE CASCADE
+  CONSTRAINT hold_keys_tenant_id_key_id_fkey FOREIGN KEY (tenant_id, key_id) REFERENCES keyferry.keys(tenant_id, id) ON DELETE CASCADE,
+  CONSTRAINT hold_keys_cause_check CHECK ((cause = ANY (ARRAY['absent'::text, 'out_of_scope'::text, 'renamed'::text, 'removal'::text])))
 );
 ALTER TABLE keyferry.hold_keys ENABLE ROW LEVEL SECURITY;
 ALTER TABLE keyferry.hold_keys FORCE ROW LEVEL SECURITY;
@@ -256,7 +297,7 @@ CREATE TABLE keyferry.holds (
   id uuid DEFAULT gen_random_uuid() NOT NULL,
   tenant_id uuid NOT NULL,
   backend_id uuid NOT NULL,
-  cycle_id uuid NOT NULL,
+  cycle_id uuid,
   state text DEFAULT 'open'::text NOT NULL,
   candidates integer NOT NULL,
   keys integer NOT NULL,
@@ -264,17 +305,40 @@ CREATE TABLE keyferry.holds (
   updated_at timestamp with time zone NOT NULL,
   decided_at timestamp with time zone,
   decided_by text,
+  kind text DEFAULT 'cycle'::text NOT NULL,
   CONSTRAINT holds_pkey PRIMARY KEY (id),
   CONSTRAINT holds_tenant_id_id_key UNIQUE (tenant_id, id),
   CONSTRAINT holds_tenant_id_backend_id_fkey FOREIGN KEY (tenant_id, backend_id) REFERENCES keyferry.backends(tenant_id, id),
   CONSTRAINT holds_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES keyferry.tenants(id),
+  CONSTRAINT holds_kind_check CHECK ((kind = ANY (ARRAY['cycle'::text, 'removal'::text]))),
   CONSTRAINT holds_state_check CHECK ((state = ANY (ARRAY['open'::text, 'approved'::text, 'rejected'::text, 'ended'::text])))
 );
 ALTER TABLE keyferry.holds ENABLE ROW LEVEL SECURITY;
 ALTER TABLE keyferry.holds FORCE ROW LEVEL SECURITY;
-CREATE UNIQUE INDEX holds_one_open ON keyferry.holds USING btree (backend_id) WHERE (state = 'open'::text);
+CREATE UNIQUE INDEX holds_one_open ON keyferry.holds USING btree (backend_id, kind) WHERE (state = 'open'::text);
 CREATE POLICY tenant ON keyferry.holds TO keyferry_app USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
 GRANT DELETE, INSERT, SELECT, UPDATE ON keyferry.holds TO keyferry_app;
+
+CREATE TABLE keyferry.key_changes (
+  id bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
+  tenant_id uuid NOT NULL,
+  key_id uuid NOT NULL,
+  at timestamp with time zone NOT NULL,
+  change text NOT NULL,
+  from_state text,
+  to_state text,
+  version integer,
+  cycle_id uuid,
+  actor text,
+  reason text,
+  CONSTRAINT key_changes_pkey PRIMARY KEY (id),
+  CONSTRAINT key_changes_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES keyferry.tenants(id)
+);
+ALTER TABLE keyferry.key_changes ENABLE ROW LEVEL SECURITY;
+ALTER TABLE keyferry.key_changes FORCE ROW LEVEL SECURITY;
+CREATE INDEX key_changes_key ON keyferry.key_changes USING btree (tenant_id, key_id, id);
+CREATE POLICY tenant ON keyferry.key_changes TO keyferry_app USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
+GRANT INSERT, SELECT ON keyferry.key_changes TO keyferry_app;
 
 CREATE TABLE keyferry.key_versions (
   key_id uuid NOT NULL,
@@ -288,10 +352,11 @@ CREATE TABLE keyferry.key_versions (
   remote_version text,
   remote_created_at timestamp with time zone,
   created_at timestamp with time zone NOT NULL,
+  readable_until timestamp with time zone,
   CONSTRAINT key_versions_pkey PRIMARY KEY (key_id, version),
   CONSTRAINT key_versions_tenant_id_encryption_key_id_fkey FOREIGN KEY (tenant_id, encryption_key_id) REFERENCES keyferry.encryption_keys(tenant_id, id),
   CONSTRAINT key_versions_tenant_id_key_id_fkey FOREIGN KEY (tenant_id, key_id) REFERENCES keyferry.keys(tenant_id, id) ON DELETE CASCADE,
-  CONSTRAINT key_versions_source_check CHECK ((source = ANY (ARRAY['vault'::text, 'local'::text])))
+  CONSTRAINT key_versions_source_check CHECK ((source = ANY (ARRAY['vault'::text, 'local'::text, 'rollback'::text, 'backup'::text])))
 );
 ALTER TABLE keyferry.key_versions ENABLE ROW LEVEL SECURITY;
 ALTER TABLE keyferry.key_versions FORCE ROW LEVEL SECURITY;
@@ -328,6 +393,18 @@ CREATE TABLE keyferry.keys (
   last_seen_at timestamp with time zone NOT NULL,
   created_at timestamp with time zone NOT NULL,
   updated_at timestamp with time zone NOT NULL,
+  archive_at timestamp with time zone,
+  purge_at timestamp with time zone,
+  archive_reminder_at timestamp with time zone,
+  expiry_reminder_at timestamp with time zone,
+  rotation_due_at timestamp with time zone,
+  rotation_told boolean DEFAULT false NOT NULL,
+  value_at timestamp with time zone,
+  rolled_back boolean DEFAULT false NOT NULL,
+  missing_since timestamp with time zone,
+  kept boolean DEFAULT false NOT NULL,
+  deprecated_for text,
+  created_in uuid,
   CONSTRAINT keys_pkey PRIMARY KEY (id),
   CONSTRAINT keys_backend_id_remote_hash_key UNIQUE (backend_id, remote_hash),
   CONSTRAINT keys_tenant_id_id_key UNIQUE (tenant_id, id),
@@ -335,14 +412,20 @@ CREATE TABLE keyferry.keys (
   CONSTRAINT keys_tenant_id_backend_id_fkey FOREIGN KEY (tenant_id, backend_id) REFERENCES keyferry.backends(tenant_id, id),
   CONSTRAINT keys_tenant_id_digest_key_id_fkey FOREIGN KEY (tenant_id, digest_key_id) REFERENCES keyferry.encryption_keys(tenant_id, id),
   CONSTRAINT keys_tenant_id_hold_id_fkey FOREIGN KEY (tenant_id, hold_id) REFERENCES keyferry.holds(tenant_id, id),
+  CONSTRAINT keys_deprecated_for_check CHECK ((deprecated_for = ANY (ARRAY['absent'::text, 'out_of_scope'::text]))),
   CONSTRAINT keys_remote_hash_check CHECK ((length(remote_hash) = 16)),
   CONSTRAINT keys_state_check CHECK ((state = ANY (ARRAY['active'::text, 'deprecated'::text, 'archived'::text, 'expired'::text]))),
   CONSTRAINT keys_type_check CHECK ((type = ANY (ARRAY['api_key'::text, 'virtual_key'::text, 'json'::text, 'certificate'::text, 'ssh_key'::text, 'opaque'::text])))
 );
 ALTER TABLE keyferry.keys ENABLE ROW LEVEL SECURITY;
 ALTER TABLE keyferry.keys FORCE ROW LEVEL SECURITY;
-CREATE INDEX keys_expiring ON keyferry.keys USING btree (tenant_id, expires_at) WHERE ((expires_at IS NOT NULL) AND (state = ANY (ARRAY['active'::text, 'deprecated'::text])));
+CREATE INDEX keys_archive_reminders ON keyferry.keys USING btree (backend_id, archive_reminder_at) WHERE (archive_reminder_at IS NOT NULL);
+CREATE INDEX keys_expiry_reminders ON keyferry.keys USING btree (backend_id, expiry_reminder_at) WHERE (expiry_reminder_at IS NOT NULL);
 CREATE INDEX keys_on_the_way ON keyferry.keys USING btree (backend_id, state, state_changed_at) WHERE (state <> 'active'::text);
+CREATE INDEX keys_to_archive ON keyferry.keys USING btree (backend_id, archive_at) WHERE (archive_at IS NOT NULL);
+CREATE INDEX keys_to_expire ON keyferry.keys USING btree (backend_id, expires_at) WHERE ((expires_at IS NOT NULL) AND (state = ANY (ARRAY['active'::text, 'deprecated'::text])));
+CREATE INDEX keys_to_purge ON keyferry.keys USING btree (backend_id, purge_at) WHERE (purge_at IS NOT NULL);
+CREATE INDEX keys_to_rotate ON keyferry.keys USING btree (backend_id, rotation_due_at) WHERE ((rotation_due_at IS NOT NULL) AND (NOT rotation_told));
 CREATE POLICY tenant ON keyferry.keys TO keyferry_app USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
 GRANT DELETE, INSERT, SELECT, UPDATE ON keyferry.keys TO keyferry_app;
 

@@ -115,7 +115,7 @@ test('every change is told of by one event, numbered without gaps', async () => 
   expect(events.map((event) => [event.type, event.data.paths])).toEqual([
     ['keys.created', ['bifrost/a', 'bifrost/b', 'bifrost/c']],
     ['federation.sync.completed', undefined],
-    ['keys.updated', ['bifrost/a']],
+    ['keys.rotated', ['bifrost/a']],
     ['keys.deprecated', ['bifrost/b']],
     ['federation.sync.completed', undefined],
   ]);

@@ -10,6 +10,10 @@ beforeEach(async () => {
 });
 afterEach(() => house.close());
 
+/** What was not carried; some odd values are carried with a warning. */
+const failuresOf = async (cycle: { id: string }) =>
+  (await house.issues(cycle.id)).filter(({ outcome }) => outcome !== 'warned');
+
 test('odd names are carried under the same name', async () => {
   const names = [
     'with space',
@@ -34,7 +38,7 @@ test('odd names are carried under the same name', async () => {
   ];
   for (const name of names) house.vault.kv('secret').put(`bifrost/${name}`, { value: name });
   const cycle = await house.cycle(await house.addBackend());
-  expect(await house.issues(cycle.id)).toEqual([]);
+  expect(await failuresOf(cycle)).toEqual([]);
   expect(cycle.counts).toMatchObject({ discovered: names.length, added: names.length });
   expect(new Set(Object.keys(await house.states()))).toEqual(new Set(names.map((name) => `bifrost/${name}`)));
   expect(await house.value('bifrost/per%2Fcent')).toBe('{"value":"per%2Fcent"}');
@@ -72,7 +76,7 @@ test('odd values are carried exactly', async () => {
   };
   for (const [name, text] of Object.entries(values)) house.vault.kv('secret').put(`bifrost/${name}`, text);
   const cycle = await house.cycle(await house.addBackend());
-  expect(await house.issues(cycle.id)).toEqual([]);
+  expect(await failuresOf(cycle)).toEqual([]);
   expect(cycle.counts).toMatchObject({ added: Object.keys(values).length });
   for (const [name, text] of Object.entries(values)) expect(await house.value(`bifrost/${name}`), name).toBe(text);
   expect(
@@ -140,22 +144,6 @@ test('a local path belongs to the backend that has it; the other one reports it'
   expect(cycle.counts).toMatchObject({ skipped: 1 });
   expect(await house.issues(cycle.id)).toMatchObject([{ code: 'path_taken' }]);
   expect(await house.value('bifrost/shared')).toBe('{"value":"first"}');
-});
-
-test('keys outside narrowed sync_paths are left alone', async () => {
-  const secrets = house.vault.kv('secret');
-  secrets.put('bifrost/a', { value: 'a' });
-  secrets.put('bifrost/team/b', { value: 'b' });
-  const backend = await house.addBackend();
-  await house.cycle(backend);
-  await house.read((tx) =>
-    tx
-      .updateTable('backends')
-      .set({ sync_paths: ['bifrost/team/*'] })
-      .execute(),
-  );
-  const cycle = await house.cycle(backend);
-  expect(cycle.counts).toMatchObject({ discovered: 1, unchanged: 1, out_of_scope: 1, held: 0, deprecated: 0 });
 });
 
 test('a path of sync_paths that isn’t there is told of, since a vault shows it as an empty folder', async () => {

@@ -1,5 +1,5 @@
 import { exchangeCredentials, resolveSettings, type SettingsOwner } from '@keyferry/connections';
-import type { BackendInput, BackendPatch } from '@keyferry/contracts';
+import { type BackendInput, type BackendPatch, seconds, storedLifecycleRule } from '@keyferry/contracts';
 import { KeyferryError, parseDuration } from '@keyferry/core';
 import type { BackendSettings } from '@keyferry/store';
 import { askVault } from './ask-vault.ts';
@@ -9,27 +9,41 @@ type Members = Record<string, unknown>;
 type Vaults = Omit<ApiOptions, 'now'>;
 
 /** What changes of a backend's settings, without the vault's own. */
-export function changedSettings({
-  sync_interval,
-  grace_period,
-  retain_archived,
-  ...same
-}: Omit<BackendPatch, 'config' | 'accept_container'>) {
+export function changedSettings(patch: Omit<BackendPatch, 'config' | 'accept_container'>) {
+  const {
+    sync_interval,
+    grace_period,
+    retain_archived,
+    rotation_overlap,
+    lifecycle_rules,
+    archive_reminders,
+    expiry_reminders,
+    ...same
+  } = patch;
   return {
     ...same,
     ...(sync_interval && { sync_interval_seconds: parseDuration(sync_interval) }),
     ...(grace_period && { grace_period_seconds: parseDuration(grace_period) }),
     ...(retain_archived && { retain_archived_seconds: parseDuration(retain_archived) }),
+    ...(rotation_overlap && { rotation_overlap_seconds: seconds(rotation_overlap) }),
+    ...(lifecycle_rules && { lifecycle_rules: lifecycle_rules.map(storedLifecycleRule) }),
+    ...(archive_reminders && { archive_reminders: archive_reminders.map(parseDuration) }),
+    ...(expiry_reminders && { expiry_reminders: expiry_reminders.map(parseDuration) }),
   };
 }
 
 /** Settings of a new backend, without the vault's own. */
-export function newSettings({ sync_interval, grace_period, retain_archived, ...same }: Omit<BackendInput, 'config'>) {
+export function newSettings(input: Omit<BackendInput, 'config'>) {
+  const { sync_interval, grace_period, retain_archived, rotation_overlap, ...same } = input;
   return {
     ...same,
     sync_interval_seconds: parseDuration(sync_interval),
     grace_period_seconds: parseDuration(grace_period),
     retain_archived_seconds: parseDuration(retain_archived),
+    rotation_overlap_seconds: seconds(rotation_overlap),
+    lifecycle_rules: input.lifecycle_rules.map(storedLifecycleRule),
+    archive_reminders: input.archive_reminders.map(parseDuration),
+    expiry_reminders: input.expiry_reminders.map(parseDuration),
     conflict_policy: 'backend_wins' as const,
   };
 }

@@ -4,9 +4,11 @@ import type { ErrorCode } from '@keyferry/core';
 const statuses: Partial<Record<ErrorCode, number>> = {
   request_invalid: 400,
   config_invalid: 400,
+  rule_unmatched: 400,
   duration_invalid: 400,
   glob_invalid: 400,
   mapping_not_invertible: 400,
+  rule_invalid: 400,
   backend_kind_unknown: 400,
   reference_invalid: 400,
   reference_refused: 400,
@@ -28,6 +30,7 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   credentials_in_use: 409,
   cycle_running: 409,
   hold_over: 409,
+  hold_outdated: 409,
   nothing_to_replay: 409,
 
   vault_not_found: 502,

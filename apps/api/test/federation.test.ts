@@ -210,8 +210,8 @@ test('keys gone in great number are held, shown with their paths, and go at a pe
     open_hold: { id: hold.id },
   });
   const detail = await api.call('GET', `/v1/federation/holds/${hold.id}`);
-  expect(detail.body.paths).toHaveLength(9);
-  expect(detail.body.paths[0]).toBe('bifrost/team/key-1');
+  expect(detail.body.listed).toHaveLength(9);
+  expect(detail.body.listed[0]).toEqual({ path: 'bifrost/team/key-1', cause: 'absent' });
 
   const approved = await api.call('POST', `/v1/federation/holds/${hold.id}/approve`);
   expect(approved).toMatchObject({
@@ -224,15 +224,22 @@ test('keys gone in great number are held, shown with their paths, and go at a pe
   expect(again).toMatchObject({ status: 409, body: { error: { code: 'hold_over' } } });
 });
 
-test('a backend with live keys is removed only with a word about them, which then go to the archive in batches', async () => {
+test('a backend with many keys is removed only with a word about them and a second one, and they go to the archive', async () => {
   const refused = await api.call('DELETE', backend);
   expect(refused).toMatchObject({
     status: 409,
     body: { error: { code: 'backend_has_keys', details: { live_keys: 10 } } },
   });
+  const preview = await api.call('DELETE', `${backend}?archive_keys=true&dry_run=true`);
+  expect(preview).toMatchObject({ status: 200, body: { backend: 'main', live_keys: 10, would_hold: true } });
+  const { status, body } = await api.call('DELETE', `${backend}?archive_keys=true`);
+  expect({ status, body }).toMatchObject({ status: 202, body: { held: { kind: 'removal', candidates: 10 } } });
   expect((await api.call('GET', backend)).status).toBe(200);
-  const { body } = await api.call('DELETE', `${backend}?archive_keys=true`);
-  expect(body).toMatchObject({ name: 'main', archived_keys: 10 });
+  expect((await api.call('GET', '/v1/keys?state=archived')).body.items).toHaveLength(0);
+
+  const approved = await api.call('POST', `/v1/federation/holds/${body.held.id}/approve`);
+  expect(approved).toMatchObject({ status: 202, body: { hold: { state: 'approved' }, cycle: null } });
+  expect((await api.call('GET', backend)).status).toBe(404);
   expect((await api.call('GET', '/v1/keys?state=archived')).body.items).toHaveLength(10);
   const events = (await api.call('GET', '/v1/events?limit=500')).body.items;
   expect(events.at(-1)).toMatchObject({ type: 'keys.archived', subject: 'main', data: { cycle_id: null } });

@@ -258,6 +258,7 @@ describe('the OpenAPI document', () => {
       'POST /v1/federation/backends/{id}/test',
       'POST /v1/federation/failures/{id}/replay',
       'POST /v1/federation/holds/{id}/approve',
+      'POST /v1/federation/holds/{id}/reject',
     ]);
   });
 

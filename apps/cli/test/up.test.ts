@@ -44,7 +44,7 @@ describe('keyferry up on embedded services', { timeout: 60_000 }, () => {
 
     await keyferry(['demo', 'put', 'demo/openai/staging', 'sk-new'], env);
     await keyferry(['sync', 'demo', '--wait'], env);
-    await running.printed('keys.updated  demo/openai/staging');
+    await running.printed('keys.rotated  demo/openai/staging');
     await keyferry(['demo', 'delete', 'demo/openai/staging'], env);
     await keyferry(['sync', 'demo', '--wait'], env);
     await running.printed('keys.deprecated  demo/openai/staging');

@@ -1,6 +1,9 @@
 import { z } from 'zod';
 import { connectionFields } from './connection.ts';
 import { backendName, durationBetween, excludePaths, pathMapping, prefix, syncPaths, timestamp } from './fields.ts';
+import { holdAnswer } from './hold.ts';
+import { gracePeriod, lifecycleRules, reminders, retainArchived, rotationOverlap } from './lifecycle.ts';
+import { validationRules } from './validation-rules.ts';
 
 /** A vault's kind as the registry of vaults describes it. */
 export interface BackendKind {
@@ -19,8 +22,19 @@ const settings = {
   sync_interval: durationBetween('5s', '7d'),
   auto_deprecate: z.boolean().describe('Deprecate keys whose absence from the vault was proven.'),
   backup_deprecated_keys: z.boolean().describe('Keep an encrypted backup of what is deprecated.'),
-  grace_period: durationBetween('1s', '3650d').describe('From deprecated to archived.'),
-  retain_archived: durationBetween('1s', '3650d').describe('From archived or expired to purged.'),
+  grace_period: gracePeriod,
+  retain_archived: retainArchived,
+  rotation_overlap: rotationOverlap,
+  lifecycle_rules: lifecycleRules,
+  archive_reminders: reminders('a deprecated key is archived'),
+  expiry_reminders: reminders('a key expires'),
+  validation_rules: validationRules,
+  guard_percent: z
+    .int()
+    .min(1)
+    .max(50)
+    .describe('Over this share of its keys, and at least guard_at_least, a person has to say that they may go.'),
+  guard_at_least: z.int().min(2).max(1_000_000).describe('Fewer keys than this may go, if they are no more than half.'),
   max_versions: z.int().min(1).max(100).describe('How many versions of a value are kept.'),
   version_history: z
     .boolean()
@@ -64,6 +78,13 @@ function inputOf(kind: BackendKind) {
     backup_deprecated_keys: settings.backup_deprecated_keys.default(true),
     grace_period: settings.grace_period.default('24h'),
     retain_archived: settings.retain_archived.default('90d'),
+    rotation_overlap: settings.rotation_overlap.default('0s'),
+    lifecycle_rules: settings.lifecycle_rules.default([]),
+    archive_reminders: settings.archive_reminders.default(['7d', '1d', '1h']),
+    expiry_reminders: settings.expiry_reminders.default(['30d', '7d', '1d']),
+    validation_rules: settings.validation_rules.default([]),
+    guard_percent: settings.guard_percent.default(20),
+    guard_at_least: settings.guard_at_least.default(10),
     max_versions: settings.max_versions.default(10),
     version_history: settings.version_history.default(false),
     state: settings.state.default('active'),
@@ -121,6 +142,13 @@ export const backendAnswer = z
     backup_deprecated_keys: z.boolean(),
     grace_period: z.string(),
     retain_archived: z.string(),
+    rotation_overlap: z.string(),
+    lifecycle_rules: settings.lifecycle_rules,
+    archive_reminders: z.array(z.string()),
+    expiry_reminders: z.array(z.string()),
+    validation_rules: z.array(z.record(z.string(), z.unknown())).describe('As they were given.'),
+    guard_percent: z.number().int(),
+    guard_at_least: z.number().int(),
     max_versions: z.number().int(),
     version_history: z.boolean(),
     state: settings.state,
@@ -134,12 +162,49 @@ export type BackendAnswer = z.output<typeof backendAnswer>;
 export const backendList = z.object({ items: z.array(backendAnswer) });
 export type BackendList = z.output<typeof backendList>;
 
+const dryRun = z.enum(['true', 'false']).default('false').describe('Say what it would do, and change nothing.');
+
+export const backendChange = z.strictObject({ dry_run: dryRun });
+
+const someKeys = z.object({
+  count: z.number().int(),
+  paths: z.array(z.string()).describe('Local paths of some of them.'),
+});
+
+/** What a change of settings would do to the keys there are. */
+export const backendPreview = z
+  .object({
+    backend: z.string(),
+    keys: z.number().int().describe('Active and deprecated keys.'),
+    out_of_scope: someKeys.describe('Would be left out, and so deprecated by the next cycle.'),
+    renamed: someKeys.describe('Would get another local path.'),
+    would_hold: z.boolean().describe('So many that the guard would hold them back until a person says so.'),
+    archived_at_once: someKeys.describe('Their grace would be over.'),
+    purged_at_once: someKeys.describe('Their retention would be over: values gone for good.'),
+    archived_sooner: someKeys,
+    archived_later: someKeys.describe('Never included, where auto_deprecate is off.'),
+    purged_sooner: someKeys,
+    purged_later: someKeys,
+    missing: someKeys.describe('Would be deprecated by the next cycle, since auto_deprecate would be on.'),
+    overdue: someKeys.describe('Would be reported as overdue for rotation.'),
+  })
+  .meta({ id: 'BackendPreview' });
+export type BackendPreview = z.output<typeof backendPreview>;
+
 export const backendRemoval = z.strictObject({
   archive_keys: z
     .enum(['true', 'false'])
     .default('false')
     .describe('Archive the backend’s live keys. Without it a backend that has some is not removed.'),
+  dry_run: dryRun,
 });
 
 export const backendRemoved = z.object({ id: z.uuid(), name: z.string(), archived_keys: z.number().int() });
 export type BackendRemoved = z.output<typeof backendRemoved>;
+
+export const removalPreview = z.object({ backend: z.string(), live_keys: z.number().int(), would_hold: z.boolean() });
+export type RemovalPreview = z.output<typeof removalPreview>;
+
+/** Its keys are so many that somebody has to approve this before it is removed. */
+export const removalHeld = z.object({ held: holdAnswer });
+export type RemovalHeld = z.output<typeof removalHeld>;

@@ -39,10 +39,42 @@ export const keysEventData = z.object({
 });
 export type KeysEventData = z.output<typeof keysEventData>;
 
+/** Keys events that tell more of each key: `keys` are in the order of `paths`. */
+const keysEventWith = <Shape extends z.ZodRawShape>(shape: Shape) =>
+  keysEventData.extend({ keys: z.array(z.object({ path: z.string(), ...shape })).max(maxPathsPerEvent) });
+
+/** Who did it, where a person did, and why. */
+const byPerson = { actor: z.string(), reason: z.string().nullable() };
+
+export const rotatedEventData = keysEventWith({
+  from_version: count.describe('The version that was served before.'),
+  to_version: count.describe('The version that is served now.'),
+});
+export const rolledBackEventData = rotatedEventData.extend(byPerson);
+export const overdueEventData = keysEventWith({ due_at: timestamp.describe('When it should have been rotated.') });
+export const remindedEventData = keysEventWith({ at: timestamp.describe('When it happens.') });
+export const invalidEventData = keysEventWith({
+  code: z.string(),
+  message: z.string().describe('Why, without the value.'),
+  served_version: count.nullable().describe('What is served on; null where nothing was stored yet.'),
+});
+export const renamedEventData = keysEventWith({ renamed_from: z.string().describe('The local path before.') });
+export const revokedEventData = keysEventData.extend({ ...byPerson, urgent: z.literal(true) });
+export const personEventData = keysEventData.extend(byPerson);
+/** By being found again, or out of a backup by a person. */
+export const restoredEventData = keysEventData.extend({ actor: z.string().optional() });
+
 export const heldEventData = z.object({
   ...about,
-  cycle_id: z.uuid(),
+  cycle_id: z.uuid().nullable().describe('Null where a person asked for what it holds.'),
   hold_id: z.uuid(),
   candidates: count,
   keys: count,
+});
+
+export const settledEventData = z.object({
+  ...about,
+  hold_id: z.uuid(),
+  state: z.enum(['approved', 'rejected', 'ended']),
+  actor: z.string().nullable().describe('Null where what was missing has come back by itself.'),
 });

@@ -11,7 +11,8 @@ export const holdAnswer = z
     id: z.uuid(),
     backend_id: z.uuid(),
     backend: z.string().describe('The backend’s name.'),
-    cycle_id: z.uuid().describe('The cycle that last found them missing.'),
+    kind: z.enum(['cycle', 'removal']).describe('What opened it: a cycle, or the wish to remove the backend.'),
+    cycle_id: z.uuid().nullable().describe('The cycle that last found them missing.'),
     state: z.enum(holdStates),
     candidates: count.describe('Keys that would go.'),
     keys: count.describe('Keys the backend had, those of the last 24 hours included.'),
@@ -27,14 +28,30 @@ export const holdQuery = z.strictObject({ limit, state: z.enum(holdStates).defau
 export const holdList = z.object({ items: z.array(holdAnswer) });
 export type HoldList = z.output<typeof holdList>;
 
-/** Most paths that a hold shows. */
-export const mostHeldPaths = 1000;
+/** Most keys that a hold shows. */
+export const mostHeldKeys = 1000;
 
 export const holdDetail = holdAnswer
-  .extend({ paths: z.array(z.string()).describe(`Local paths of its keys, in order, at most ${mostHeldPaths}.`) })
+  .extend({
+    listed: z
+      .array(
+        z.object({
+          path: z.string(),
+          cause: z
+            .enum(['absent', 'out_of_scope', 'renamed', 'removal'])
+            .describe(
+              'Missing from the vault, left out by the settings, to have another name, or of a backend to be removed.',
+            ),
+        }),
+      )
+      .describe(`Its keys by local path, in order, at most ${mostHeldKeys}.`),
+  })
   .meta({ id: 'HoldDetail' });
 export type HoldDetail = z.output<typeof holdDetail>;
 
-/** The hold, and the cycle that proves everything again before any key goes. */
-export const holdApproved = z.object({ hold: holdAnswer, cycle: cycleAnswer });
+/** The hold, and the cycle that proves everything again before any key goes; null where a backend was removed at once. */
+export const holdApproved = z.object({ hold: holdAnswer, cycle: cycleAnswer.nullable() });
 export type HoldApproved = z.output<typeof holdApproved>;
+
+export const holdRejected = z.object({ hold: holdAnswer });
+export type HoldRejected = z.output<typeof holdRejected>;

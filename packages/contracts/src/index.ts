@@ -9,5 +9,6 @@ export * from './failure.ts';
 export * from './health.ts';
 export * from './hold.ts';
 export * from './key.ts';
+export { seconds, shownLifecycleRule, storedLifecycleRule } from './lifecycle.ts';
 export type { Page } from './page.ts';
 export { refusalOf } from './refusal.ts';

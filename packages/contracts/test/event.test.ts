@@ -1,4 +1,4 @@
-import { type CycleCounts, emptyCounts, eventTypes } from '@keyferry/core';
+import { type CycleCounts, type EventType, emptyCounts, eventTypes } from '@keyferry/core';
 import { expect, test } from 'vitest';
 import { cloudEvent, eventQuery, type OutboxEvent, toCloudEvent } from '../src/index.ts';
 
@@ -20,16 +20,36 @@ const cycle = {
   vault_calls: { list: 1 },
 };
 
-function dataOf(type: OutboxEvent['type']): Record<string, unknown> {
-  if (type.startsWith('keys.')) return { ...about, cycle_id: null, paths: ['a/b'] };
-  if (type.startsWith('federation.sync.')) return cycle;
-  if (type === 'federation.backend.unreachable')
-    return { ...about, failures: 3, code: 'vault_timeout', message: 'No answer.' };
-  if (type === 'federation.backend.recovered') return { ...about, unreachable_since: time };
-  return { ...about, cycle_id: id, hold_id: id, candidates: 9, keys: 9 };
-}
+const keys = { ...about, cycle_id: null, paths: ['a/b'] };
+const person = { actor: 'ann', reason: 'leaked' };
+const withKey = (facts: object) => ({ ...keys, keys: [{ path: 'a/b', ...facts }] });
 
-const stored = (type: OutboxEvent['type'], data = dataOf(type)): OutboxEvent => ({
+const dataOf: Record<EventType, Record<string, unknown>> = {
+  'federation.sync.completed': cycle,
+  'federation.sync.failed': cycle,
+  'federation.backend.unreachable': { ...about, failures: 3, code: 'vault_timeout', message: 'No answer.' },
+  'federation.backend.recovered': { ...about, unreachable_since: time },
+  'keys.created': keys,
+  'keys.rotated': withKey({ from_version: 1, to_version: 2 }),
+  'keys.rolled_back': { ...withKey({ from_version: 2, to_version: 3 }), ...person },
+  'keys.rotation_overdue': withKey({ due_at: time }),
+  'keys.invalid': withKey({ code: 'value_pattern', message: 'It does not match.', served_version: 1 }),
+  'keys.missing': keys,
+  'keys.renamed': withKey({ renamed_from: 'a/c' }),
+  'keys.restored': keys,
+  'keys.deprecated': keys,
+  'keys.archiving_soon': withKey({ at: time }),
+  'keys.expiring_soon': withKey({ at: time }),
+  'keys.archived': keys,
+  'keys.expired': keys,
+  'keys.revoked': { ...keys, ...person, urgent: true },
+  'keys.unrevoked': { ...keys, ...person },
+  'keys.purged': keys,
+  'deprecation.held': { ...about, cycle_id: id, hold_id: id, candidates: 9, keys: 9 },
+  'deprecation.settled': { ...about, hold_id: id, state: 'rejected', actor: 'ann' },
+};
+
+const stored = (type: OutboxEvent['type'], data = dataOf[type]): OutboxEvent => ({
   id,
   tenant_id: id,
   backend_id: id,

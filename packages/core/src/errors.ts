@@ -57,6 +57,21 @@ export const errorCatalogue = {
   history_incomplete:
     'The current version is carried. Check that the identity may read the versions the message names.',
   hidden_from_listing: 'The listing lacked the secret, but a direct read found it. It stays as it is.',
+  value_type: 'Put a value of that type into the vault, or correct `type` of the rule that the message names.',
+  value_pattern: 'Put a value that matches into the vault, or correct `pattern` of the rule that the message names.',
+  value_too_short: 'Check whether the value was cut off, or lower `min_length` of the rule that the message names.',
+  value_too_long: 'Check the value, or raise `max_length` of the rule that the message names.',
+  value_schema: 'Correct the value at the place in the schema that the message names, or the schema.',
+  value_field_missing: 'Add the field to the secret in the vault, or take it out of the rule that the message names.',
+  value_not_json:
+    'Store the secret as a JSON object with fields, or take the check out of the rule that the message names.',
+  value_empty: 'Put the key into the vault, or remove the secret there.',
+  placeholder: 'Put the real key into the vault.',
+  whitespace_around: 'Store the key in the vault without white space or a newline around it.',
+  format_malformed:
+    'Copy the key from its provider once more. If it works as it is, a rule with `type: opaque` for the path ends this warning.',
+  format_unexpected:
+    'Check that the right key is at this path. If it is, a rule with `type: opaque` for the path ends this warning.',
 
   // a cycle
   cycle_exhausted: 'See `keyferry jobs failed`, mend the cause, then `keyferry jobs replay`.',
@@ -66,9 +81,11 @@ export const errorCatalogue = {
   failure_not_found: 'List failed work with `keyferry jobs failed`.',
   hold_not_found: 'List holds with `keyferry held list`.',
   hold_over: 'The hold has ended. If keys are still missing, the next cycle opens a new one.',
+  hold_outdated: 'Ask for the removal again: the hold then lists the keys of now.',
 
   // configuration
   config_invalid: 'Correct the field that the message names.',
+  rule_unmatched: 'Correct the rule’s globs: they are of local paths, as `keyferry keys list` shows them.',
   backend_exists: 'Choose another name, or change the existing backend with `keyferry backend update`.',
   backend_not_found: 'List the backends with `keyferry backend list`.',
   backend_has_keys: 'Say what becomes of its keys: remove it with `--archive-keys`.',
@@ -90,6 +107,7 @@ export const errorCatalogue = {
   glob_invalid: 'Use `*` for one segment, `**` for any number, `?` for one character.',
   mapping_not_invertible:
     'Use the same wildcards, in the same order, on both sides of the rule, and at most one `*` a segment and one `**`.',
+  rule_invalid: 'Correct the member of the rule that the message names.',
 
   // the services below
   database_unavailable: 'Check DATABASE_URL and that Postgres runs.',

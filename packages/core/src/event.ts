@@ -1,19 +1,43 @@
-/** The vocabulary of events. Shapes are in `@keyferry/contracts`. */
-export const eventTypes = [
-  'federation.sync.completed',
-  'federation.sync.failed',
-  'federation.backend.unreachable',
-  'federation.backend.recovered',
-  'keys.created',
-  'keys.updated',
-  'keys.restored',
-  'keys.deprecated',
-  'keys.archived',
-  'keys.expired',
-  'keys.purged',
-  'deprecation.held',
-] as const;
-export type EventType = (typeof eventTypes)[number];
+/** The vocabulary of events, each with how much it matters. Shapes are in `@keyferry/contracts`. */
+
+export const severities = ['info', 'warning', 'critical'] as const;
+export type Severity = (typeof severities)[number];
+
+const vocabulary = {
+  'federation.sync.completed': 'info',
+  'federation.sync.failed': 'warning',
+  'federation.backend.unreachable': 'critical',
+  'federation.backend.recovered': 'info',
+  'keys.created': 'info',
+  /** A new value took the place of the one before. */
+  'keys.rotated': 'info',
+  /** An earlier value is served again, by a person's word. */
+  'keys.rolled_back': 'warning',
+  'keys.rotation_overdue': 'warning',
+  /** The vault's new value was refused; what was served before still is. */
+  'keys.invalid': 'warning',
+  /** Gone from the vault, and not moved, since auto_deprecate is off. */
+  'keys.missing': 'warning',
+  'keys.renamed': 'warning',
+  'keys.restored': 'info',
+  'keys.deprecated': 'warning',
+  /** Reminders: so long before it happens. */
+  'keys.archiving_soon': 'warning',
+  'keys.expiring_soon': 'warning',
+  'keys.archived': 'warning',
+  'keys.expired': 'warning',
+  'keys.revoked': 'critical',
+  'keys.unrevoked': 'warning',
+  'keys.purged': 'info',
+  'deprecation.held': 'critical',
+  /** A person decided, or what was missing has come back by itself. */
+  'deprecation.settled': 'info',
+} as const satisfies Record<string, Severity>;
+
+export type EventType = keyof typeof vocabulary;
+export const eventTypes = Object.keys(vocabulary) as EventType[];
+
+export const severityOf = (type: EventType): Severity => vocabulary[type];
 
 /** Most paths in one `keys.*` event. */
 export const maxPathsPerEvent = 500;

@@ -9,15 +9,20 @@ export interface LossEstimate {
   keys: number;
 }
 
-const bigShare = 0.2;
-const bigNumber = 10;
-const halfShare = 0.5;
-const halfNumber = 2;
+/** What a backend's settings say: over this share, and at least so many keys, a person has to say so. */
+export interface LossThreshold {
+  /** 1 to 50. */
+  percent: number;
+  atLeast: number;
+}
 
-/** Whether so many keys would go that a person has to say so: over 20% and at least 10, or over half and at least 2. */
-export function isMassLoss({ candidates, goneLately, keys }: LossEstimate): boolean {
+/** Whatever the settings say, more than half is too much. */
+const half = { percent: 50, atLeast: 2 } as const;
+
+/** Whether so many keys would go that a person has to say so: over the threshold, or over half and at least 2. */
+export function isMassLoss({ candidates, goneLately, keys }: LossEstimate, threshold: LossThreshold): boolean {
   if (candidates === 0) return false;
   const loss = candidates + goneLately;
-  const exceeds = (share: number, number: number) => loss > keys * share && loss >= number;
-  return exceeds(bigShare, bigNumber) || exceeds(halfShare, halfNumber);
+  const exceeds = ({ percent, atLeast }: LossThreshold) => loss * 100 > keys * percent && loss >= atLeast;
+  return exceeds(threshold) || exceeds(half);
 }

@@ -1,3 +1,4 @@
+export * from './due-times.ts';
 export * from './duration.ts';
 export * from './each.ts';
 export * from './environment.ts';
@@ -5,6 +6,7 @@ export * from './errors.ts';
 export * from './event.ts';
 export * from './glob.ts';
 export * from './guard.ts';
+export * from './key-change.ts';
 export * from './key-type.ts';
 export * from './lifecycle.ts';
 export * from './mapping.ts';
@@ -17,3 +19,4 @@ export * from './scope.ts';
 export * from './secret-value.ts';
 export * from './settle.ts';
 export * from './stage.ts';
+export * from './validation-rule.ts';

@@ -1,11 +1,12 @@
 /**
  * The life of a key. Every change of state in the product is an edge of this table.
  *
- *   (none) ── discovered ──► active ◄── found ── deprecated ── graceOver ──► archived ── retentionOver ──► purged
- *                             │  ▲  └─ removed ─►  │                          ▲   │
- *                             │  └──── found ──────┼──────────────────────────┼───┘
- *                             └─── expiryPassed ───┴─► expired ── renewed ──► active
- *                                                        └─ retentionOver ──► purged
+ *   (none) ── discovered ──► active ◄─ found, restored ─ deprecated ── graceOver ──► archived ── retentionOver ──► purged
+ *                             │  ▲  └ removed, leftScope ►  │                        ▲   │
+ *                             │  └──── found, restored ─────┼────────────────────────┼───┘
+ *                             └─── expiryPassed ────────────┴─► expired ── renewed ──► active
+ *                                                                 └─ retentionOver ──► purged
+ *   backendRemoved (by hand): active, deprecated ──► archived.
  *   revoked (by hand): any state ──► archived, and there it stays until unrevoked.
  */
 
@@ -15,16 +16,32 @@ export type KeyState = (typeof keyStates)[number];
 export type KeyEvent =
   | 'found' // listed and read in a cycle
   | 'removed' // its absence was proven
+  | 'leftScope' // the settings leave it out by now
+  | 'restored' // out of a backup, by a person
   | 'graceOver' // the grace period is over and the last full cycle, a complete one, still lacked it
   | 'expiryPassed'
   | 'renewed' // a new version, or a later expiry
+  | 'backendRemoved'
   | 'revoked'
   | 'retentionOver';
 
 const edges: Record<KeyState, Partial<Record<KeyEvent, KeyState | 'purged'>>> = {
-  active: { removed: 'deprecated', expiryPassed: 'expired', revoked: 'archived' },
-  deprecated: { found: 'active', graceOver: 'archived', expiryPassed: 'expired', revoked: 'archived' },
-  archived: { found: 'active', retentionOver: 'purged', revoked: 'archived' },
+  active: {
+    removed: 'deprecated',
+    leftScope: 'deprecated',
+    expiryPassed: 'expired',
+    backendRemoved: 'archived',
+    revoked: 'archived',
+  },
+  deprecated: {
+    found: 'active',
+    restored: 'active',
+    graceOver: 'archived',
+    expiryPassed: 'expired',
+    backendRemoved: 'archived',
+    revoked: 'archived',
+  },
+  archived: { found: 'active', restored: 'active', retentionOver: 'purged', revoked: 'archived' },
   expired: { renewed: 'active', retentionOver: 'purged', revoked: 'archived' },
 };
 

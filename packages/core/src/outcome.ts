@@ -14,15 +14,17 @@ export const outcomes = [
 export type Outcome = (typeof outcomes)[number];
 
 /**
- * Counted beside the outcomes: keys that the listing did not bring, how many of the skipped are
- * excluded, sync_paths below which nothing was found, new credentials that the vault refused, and keys of which not every
- * earlier version could be read.
+ * Counted beside the outcomes: keys that the listing did not bring (`kept` by a person's word), keys that got another name,
+ * how many of the skipped are excluded, sync_paths below which nothing was found, new credentials that the vault refused,
+ * keys of which not every earlier version could be read, and values that are carried with a warning.
  */
 export const sideCounts = [
   'deprecated',
   'archived',
   'expired',
   'missing',
+  'kept',
+  'renamed',
   'held',
   'unconfirmed',
   'empty',
@@ -30,6 +32,7 @@ export const sideCounts = [
   'out_of_scope',
   'credentials_refused',
   'history_incomplete',
+  'warned',
 ] as const;
 export type SideCount = (typeof sideCounts)[number];
 

@@ -19,6 +19,10 @@ export interface KnownKey {
   /** When the vault made the stored version. */
   remoteCreatedAt: Date | null;
   expiresAt: Date | null;
+  /** An earlier value is served by a person's word, until the vault has another than it had then. */
+  rolledBack: boolean;
+  /** Noted as gone from the vault, though it stays. */
+  missed: boolean;
 }
 
 /** The vault's side. */
@@ -56,17 +60,17 @@ export function settle(known: KnownKey | null, remote: RemoteReading, policy: Co
   const changedRemotely = remote.digest !== known.baseDigest;
   const changedLocally = known.localDigest !== known.baseDigest;
   const restored = moved && state === 'active';
-  const metadata = metadataDiffers(known, remote) || moved ? 'metadata' : 'none';
+  const metadata = metadataDiffers(known, remote) || moved || known.missed ? 'metadata' : 'none';
 
   if (remote.digest === known.localDigest)
     return {
       outcome: restored ? 'restored' : 'unchanged',
-      write: changedLocally || changedRemotely ? 'metadata' : metadata,
+      write: changedLocally || changedRemotely || known.rolledBack ? 'metadata' : metadata,
       state,
     };
   if (!changedLocally) return { outcome: restored ? 'restored' : 'updated', write: 'value', state };
   if (!changedRemotely) return { outcome: 'ahead', write: metadata, state };
-  switch (policy) {
+  switch (known.rolledBack ? 'backend_wins' : policy) {
     case 'backend_wins':
       return { outcome: restored ? 'restored' : 'updated', write: 'value', state };
     case 'local_wins':

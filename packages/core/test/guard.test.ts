@@ -1,6 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { isMassLoss } from '../src/index.ts';
+import { isMassLoss, type LossEstimate } from '../src/index.ts';
+
+const usual = { percent: 20, atLeast: 10 };
+const isHeld = (estimate: LossEstimate) => isMassLoss(estimate, usual);
 
 test.each([
   // candidates, gone lately, keys, held
@@ -29,7 +32,7 @@ test.each([
   [5, 5, 50, false],
   [1, 200, 1000, true],
 ])('%d candidates after %d that went lately, of %d keys: held is %s', (candidates, goneLately, keys, held) => {
-  expect(isMassLoss({ candidates, goneLately, keys })).toBe(held);
+  expect(isHeld({ candidates, goneLately, keys })).toBe(held);
 });
 
 test('with more candidates a held cycle stays held, and with more keys a passed one passes', () => {
@@ -37,9 +40,9 @@ test('with more candidates a held cycle stays held, and with more keys a passed 
   fc.assert(
     fc.property(estimate, ({ candidates, goneLately, others }) => {
       const keys = candidates + goneLately + others;
-      const held = isMassLoss({ candidates, goneLately, keys });
-      if (held) expect(isMassLoss({ candidates: candidates + 1, goneLately, keys: keys + 1 })).toBe(true);
-      else expect(isMassLoss({ candidates, goneLately, keys: keys + 1 })).toBe(false);
+      const held = isHeld({ candidates, goneLately, keys });
+      if (held) expect(isHeld({ candidates: candidates + 1, goneLately, keys: keys + 1 })).toBe(true);
+      else expect(isHeld({ candidates, goneLately, keys: keys + 1 })).toBe(false);
     }),
   );
 });
@@ -47,7 +50,15 @@ test('with more candidates a held cycle stays held, and with more keys a passed 
 test('all of two or more keys never go at once', () => {
   fc.assert(
     fc.property(fc.integer({ min: 2, max: 100_000 }), (keys) => {
-      expect(isMassLoss({ candidates: keys, goneLately: 0, keys })).toBe(true);
+      expect(isHeld({ candidates: keys, goneLately: 0, keys })).toBe(true);
     }),
   );
+});
+
+test('a backend’s own threshold holds sooner or later, and half is too much whatever it says', () => {
+  const estimate = { candidates: 30, goneLately: 0, keys: 100 };
+  expect(isMassLoss(estimate, { percent: 50, atLeast: 10 })).toBe(false);
+  expect(isMassLoss(estimate, { percent: 20, atLeast: 31 })).toBe(false);
+  expect(isMassLoss(estimate, { percent: 1, atLeast: 2 })).toBe(true);
+  expect(isMassLoss({ ...estimate, candidates: 51 }, { percent: 50, atLeast: 1_000 })).toBe(true);
 });

@@ -92,6 +92,8 @@ function write(life: Life, remote: RemoteReading) {
     remoteRevision: remote.revision,
     remoteCreatedAt: remote.createdAt,
     expiresAt: remote.expiresAt,
+    rolledBack: before?.rolledBack === true && keepsLocal,
+    missed: false,
   };
   return settlement;
 }

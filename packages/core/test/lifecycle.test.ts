@@ -1,43 +1,66 @@
 import { expect, test } from 'vitest';
 import { isServed, type KeyEvent, type KeyState, keyStates, nextState, statesLeftBy } from '../src/index.ts';
 
-const events: KeyEvent[] = ['found', 'removed', 'graceOver', 'expiryPassed', 'renewed', 'revoked', 'retentionOver'];
+const events: KeyEvent[] = [
+  'found',
+  'removed',
+  'leftScope',
+  'restored',
+  'graceOver',
+  'expiryPassed',
+  'renewed',
+  'backendRemoved',
+  'revoked',
+  'retentionOver',
+];
 
 /** Every state and event: design.md's table, written out once more. A dot is "stays as it is". */
 const table: Record<KeyState, Record<KeyEvent, KeyState | 'purged' | '.'>> = {
   active: {
     found: '.',
     removed: 'deprecated',
+    leftScope: 'deprecated',
+    restored: '.',
     graceOver: '.',
     expiryPassed: 'expired',
     renewed: '.',
+    backendRemoved: 'archived',
     revoked: 'archived',
     retentionOver: '.',
   },
   deprecated: {
     found: 'active',
     removed: '.',
+    leftScope: '.',
+    restored: 'active',
     graceOver: 'archived',
     expiryPassed: 'expired',
     renewed: '.',
+    backendRemoved: 'archived',
     revoked: 'archived',
     retentionOver: '.',
   },
   archived: {
     found: 'active',
     removed: '.',
+    leftScope: '.',
+    restored: 'active',
     graceOver: '.',
     expiryPassed: '.',
     renewed: '.',
+    backendRemoved: '.',
     revoked: '.',
     retentionOver: 'purged',
   },
   expired: {
     found: '.',
     removed: '.',
+    leftScope: '.',
+    restored: '.',
     graceOver: '.',
     expiryPassed: '.',
     renewed: 'active',
+    backendRemoved: '.',
     revoked: 'archived',
     retentionOver: 'purged',
   },

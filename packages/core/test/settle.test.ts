@@ -14,6 +14,8 @@ const known: KnownKey = {
   remoteRevision: '1.x',
   remoteCreatedAt: hours(-10),
   expiresAt: null,
+  rolledBack: false,
+  missed: false,
 };
 /** What the vault held when the key was last settled. */
 const same: RemoteReading = { digest: 'a', version: '1', revision: '1.x', createdAt: hours(-10), expiresAt: null };
@@ -128,4 +130,17 @@ test.each([
 
 test('a conflict that waits for a person leaves the key as it is, its state too', () => {
   expect(outcomeOf({ state: 'deprecated', localDigest: 'c' }, changed, 'manual')).toBe('conflicting, none, deprecated');
+});
+
+test('an earlier value that a person serves again stays until the vault has another, whatever the policy', () => {
+  const rolledBack = { rolledBack: true, localDigest: 'z' };
+  for (const policy of conflictPolicies) {
+    expect(outcomeOf(rolledBack, same, policy)).toBe('ahead, none, active');
+    expect(outcomeOf(rolledBack, changed, policy)).toBe('updated, value, active');
+  }
+  expect(outcomeOf(rolledBack, { ...changed, digest: 'z' })).toBe('unchanged, metadata, active');
+});
+
+test('a key that was noted as gone is noted as found, and otherwise left as it is', () => {
+  expect(outcomeOf({ missed: true }, same)).toBe('unchanged, metadata, active');
 });

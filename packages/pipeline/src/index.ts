@@ -1,8 +1,11 @@
 export { refuseOtherContainer } from './container.ts';
 export { credentialKeys, credentialKeysIn } from './credential-keys.ts';
+export * from './decide-hold.ts';
 export * from './key-events.ts';
 export { openConnection } from './open-connection.ts';
 export { runJob } from './pipeline.ts';
+export * from './preview-change.ts';
+export { previewRemoval, type RemovalResult, requestRemoval } from './remove-backend.ts';
 export * from './requests.ts';
 export { claimDue } from './scheduling/claim.ts';
 export { prune } from './scheduling/prune.ts';

@@ -3,15 +3,24 @@ import type { Backend, NewEvent } from '@keyferry/store';
 
 type KeyEventType = Extract<EventType, `keys.${string}`>;
 
-/** Events that tell which keys changed, at most 500 paths each. */
+/** What an event tells of one key beside its path. */
+export type KeyFacts = Record<string, string | number | Date | null>;
+
+/**
+ * Events that tell which keys changed, at most 500 each: by their paths, and where more is told of each, by `keys` as well.
+ * `more` is told of all of them.
+ */
 export function keyEvents(
   type: KeyEventType,
   backend: Pick<Backend, 'id' | 'name' | 'kind'>,
   cycleId: string | null,
-  paths: readonly string[],
+  keys: readonly (string | ({ path: string } & KeyFacts))[],
+  more: Record<string, unknown> = {},
 ): NewEvent[] {
   const events: NewEvent[] = [];
-  for (let start = 0; start < paths.length; start += maxPathsPerEvent)
+  for (let start = 0; start < keys.length; start += maxPathsPerEvent) {
+    const some = keys.slice(start, start + maxPathsPerEvent);
+    const told = some.filter((key) => typeof key !== 'string' && Object.keys(key).length > 1);
     events.push({
       type,
       data: {
@@ -19,8 +28,11 @@ export function keyEvents(
         backend: backend.name,
         kind: backend.kind,
         cycle_id: cycleId,
-        paths: paths.slice(start, start + maxPathsPerEvent),
+        paths: some.map((key) => (typeof key === 'string' ? key : key.path)),
+        ...(told.length > 0 && { keys: told }),
+        ...more,
       },
     });
+  }
   return events;
 }

@@ -19,7 +19,7 @@ export class KnownIndex {
     this.#marks[slot] =
       marks.used |
       (known.state === 'active' || known.state === 'deprecated' ? marks.live : 0) |
-      (known.remote_revision === null || returnsWhenFound(known) ? marks.needsReading : 0);
+      (known.remote_revision === null || known.missed || returnsWhenFound(known) ? marks.needsReading : 0);
     this.#size++;
   }
 

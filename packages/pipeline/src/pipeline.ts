@@ -1,5 +1,5 @@
 import { type CallCounts, type Connection, countCalls, noCalls } from '@keyferry/connections';
-import { parseMapping, parseScope } from '@keyferry/core';
+import { parseLifecycle, parseMapping, parseScope } from '@keyferry/core';
 import type { StageJob } from '@keyferry/queue';
 import {
   type Backend,
@@ -13,6 +13,7 @@ import {
   type Shard,
 } from '@keyferry/store';
 import { handleFailure } from './failure.ts';
+import { judgeBy } from './judges.ts';
 import { lazyConnection } from './open-connection.ts';
 import type { Services } from './services.ts';
 import { deprecate } from './stages/deprecate.ts';
@@ -81,6 +82,8 @@ async function runStage(
     cycle,
     scope: parseScope(backend.sync_paths, backend.exclude_paths),
     mapping: parseMapping(backend.path_mapping),
+    judge: judgeBy(backend.validation_rules),
+    lifecycle: parseLifecycle(backend),
     connect,
     takeCalls: () => takeCalls(calls),
     signal,

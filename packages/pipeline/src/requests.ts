@@ -1,13 +1,10 @@
 import {
-  approveHold,
   audit,
   type Cycle,
   type Dispatch,
   getBackend,
   getFailure,
-  type Hold,
   keepBackend,
-  makeDue,
   markReplayed,
   newestFullCycle,
   openCycle,
@@ -67,28 +64,8 @@ export async function replayFailure(
   return { cycle: replayed.cycle, resumed: replayed.resumed };
 }
 
-/** Approves a hold and opens the cycle in which everything it lists is proven again. */
-export async function approveHeld(
-  services: CoordinationServices,
-  request: { tenantId: string; holdId: string; by: string },
-): Promise<{ hold: Hold; cycle: Cycle }> {
-  const { tenantId, holdId, by } = request;
-  const now = services.now();
-  const approved = await services.store.inTenant(tenantId, async (tx) => {
-    const hold = await approveHold(tx, holdId, by, now);
-    const details = { candidates: hold.candidates, keys: hold.keys, backend_id: hold.backend_id };
-    await audit(tx, tenantId, { actor: by, action: 'hold.approved', target: holdId, details }, now);
-    const opened = await openCycle(tx, { tenantId, backendId: hold.backend_id, trigger: 'hand', requestedBy: by, now });
-    // A cycle that is open already may be past its guard.
-    if (!opened.dispatch) await makeDue(tx, hold.backend_id, now);
-    return { hold, ...opened };
-  });
-  await enqueueSoon(services, approved.dispatch ? [approved.dispatch] : []);
-  return { hold: approved.hold, cycle: approved.cycle };
-}
-
 /** Redis may be away: then reconciling enqueues what Postgres expects. */
-async function enqueueSoon(services: CoordinationServices, jobs: Dispatch[]): Promise<void> {
+export async function enqueueSoon(services: CoordinationServices, jobs: Dispatch[]): Promise<void> {
   await services.queues.enqueue(jobs).catch((error: unknown) => {
     services.log.warn({ error: error as Error }, 'a job could not be enqueued yet');
   });

@@ -1,5 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import { type ConflictPolicy, KeyferryError, type MappingRule, phaseOf } from '@keyferry/core';
+import {
+  type ConflictPolicy,
+  KeyferryError,
+  type LifecycleRule,
+  type LifecycleSettings,
+  type MappingRule,
+  phaseOf,
+  type ValidationRule,
+} from '@keyferry/core';
 import { type Selectable, sql } from 'kysely';
 import { codeOf, type Tx } from './database.ts';
 import { credentialsBinding, type TenantKeys } from './encryption/keyring.ts';
@@ -22,6 +30,13 @@ export interface BackendSettings {
   backup_deprecated_keys: boolean;
   grace_period_seconds: number;
   retain_archived_seconds: number;
+  rotation_overlap_seconds: number;
+  lifecycle_rules: LifecycleRule[];
+  archive_reminders: number[];
+  expiry_reminders: number[];
+  validation_rules: ValidationRule[];
+  guard_percent: number;
+  guard_at_least: number;
   conflict_policy: ConflictPolicy;
   max_versions: number;
   version_history: boolean;
@@ -30,7 +45,8 @@ export interface BackendSettings {
   state: 'active' | 'paused';
 }
 
-const shown = [
+/** What is read of a backend: all but its credentials. */
+export const shownBackend = [
   'id',
   'tenant_id',
   'name',
@@ -63,6 +79,15 @@ const shown = [
   'max_versions',
   'version_history',
   'credential_paths',
+  'validation_rules',
+  'lifecycle_rules',
+  'rotation_overlap_seconds',
+  'archive_reminders',
+  'expiry_reminders',
+  'guard_percent',
+  'guard_at_least',
+  'times_current',
+  'names_current',
   'created_at',
   'updated_at',
 ] as const;
@@ -88,12 +113,14 @@ export async function createBackend(
         tenant_id: tenantId,
         config: JSON.stringify(settings.config),
         path_mapping: JSON.stringify(settings.path_mapping),
+        validation_rules: JSON.stringify(settings.validation_rules),
+        lifecycle_rules: JSON.stringify(settings.lifecycle_rules),
         phase: phaseOf(id),
         next_sync_at: now,
         created_at: now,
         updated_at: now,
       })
-      .returning(shown)
+      .returning(shownBackend)
       .executeTakeFirstOrThrow(),
   )) as Backend;
 }
@@ -103,8 +130,7 @@ export async function updateBackend(
   tx: Tx,
   input: { tenantId: string; id: string; settings: Partial<BackendSettings>; keys: TenantKeys; now: Date },
 ): Promise<Backend> {
-  const { auth, config, path_mapping, ...rest } = input.settings;
-  if (path_mapping) await refuseRenaming(tx, input.id, path_mapping);
+  const { auth, config, path_mapping, validation_rules, lifecycle_rules, ...rest } = input.settings;
   const row = await refusingDuplicates(rest.name ?? '', () =>
     tx
       .updateTable('backends')
@@ -116,7 +142,11 @@ export async function updateBackend(
           container_id: sql`CASE WHEN config - ${sameContainer} = ${JSON.stringify(config)}::jsonb - ${sameContainer}
             THEN container_id END`,
         }),
-        ...(path_mapping && { path_mapping: JSON.stringify(path_mapping) }),
+        // Keys that have other names under it are renamed by the next cycle, if the guard lets them.
+        ...(path_mapping && { path_mapping: JSON.stringify(path_mapping), names_current: false }),
+        ...(validation_rules && { validation_rules: JSON.stringify(validation_rules) }),
+        ...(lifecycle_rules && { lifecycle_rules: JSON.stringify(lifecycle_rules) }),
+        ...(changesTimes(input.settings) && { times_current: false }),
         ...(auth && {
           ...sealedAuth(input.tenantId, input.id, auth, input.keys),
           credentials_version: sql`credentials_version + 1`,
@@ -126,24 +156,28 @@ export async function updateBackend(
       })
       .where('id', '=', input.id)
       .where('state', '<>', 'removed')
-      .returning(shown)
+      .returning(shownBackend)
       .executeTakeFirst(),
   );
   if (!row) throw unknownBackend(input.id);
   return row as Backend;
 }
 
-// Keys would have to move to other local paths, all at once and past each other; that is not built yet.
-async function refuseRenaming(tx: Tx, id: string, mapping: readonly MappingRule[]): Promise<void> {
-  const { rows } = await sql<{ differs: boolean }>`
-    SELECT b.path_mapping <> ${JSON.stringify(mapping)}::jsonb AND EXISTS (SELECT FROM keys k WHERE k.backend_id = b.id) AS differs
-    FROM backends b WHERE b.id = ${id}`.execute(tx);
-  if (rows[0]?.differs)
-    throw new KeyferryError('config_invalid', 'path_mapping can’t be changed while the backend has keys.');
+/** Whether times that were reckoned for keys by the settings before no longer hold. */
+function changesTimes(settings: Partial<BackendSettings>): boolean {
+  const deciding: (keyof LifecycleSettings)[] = [
+    'auto_deprecate',
+    'grace_period_seconds',
+    'retain_archived_seconds',
+    'lifecycle_rules',
+    'archive_reminders',
+    'expiry_reminders',
+  ];
+  return deciding.some((member) => settings[member] !== undefined);
 }
 
 export async function listBackends(tx: Tx, filter: { removedToo?: boolean } = {}): Promise<Backend[]> {
-  let query = tx.selectFrom('backends').select(shown).orderBy('name');
+  let query = tx.selectFrom('backends').select(shownBackend).orderBy('name');
   if (!filter.removedToo) query = query.where('state', '<>', 'removed');
   return await query.execute();
 }
@@ -159,7 +193,7 @@ export async function getBackend(tx: Tx, idOrName: string): Promise<Backend> {
   const column = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(idOrName) ? 'id' : 'name';
   const row = await tx
     .selectFrom('backends')
-    .select(shown)
+    .select(shownBackend)
     .where(column, '=', idOrName)
     .where('state', '<>', 'removed')
     .executeTakeFirst();
@@ -204,15 +238,10 @@ export async function forgetContainer(tx: Tx, id: string): Promise<Backend> {
     .updateTable('backends')
     .set({ container_id: null })
     .where('id', '=', id)
-    .returning(shown)
+    .returning(shownBackend)
     .executeTakeFirst();
   if (!row) throw unknownBackend(id);
   return row as Backend;
-}
-
-/** Keeps backends' rows, in one order, until the transaction ends. */
-export async function lockBackends(tx: Tx, ids: readonly string[]): Promise<void> {
-  await sql`SELECT FROM backends WHERE id = ANY(${ids}::uuid[]) ORDER BY id FOR NO KEY UPDATE`.execute(tx);
 }
 
 /** Makes a backend due, also if a cycle that is open ends after this. */

@@ -13,6 +13,7 @@ import type { Cycle } from './cycles.ts';
 import { Overtaken } from './cycles.ts';
 import type { Tx } from './database.ts';
 import { resolveFailures } from './failures.ts';
+import { forgetFindings } from './findings.ts';
 import { appendEvents, type NewEvent } from './outbox.ts';
 import { printable } from './printable.ts';
 import { sumShards } from './shards.ts';
@@ -51,7 +52,8 @@ export async function completeCycle(tx: Tx, cycle: Cycle, now: Date): Promise<Cl
   Object.assign(totals.counts, await sweptSince(tx, backend.id, backend.last_success_at ?? cycle.opened_at));
   const issues = issuesOf(totals.counts);
   const closed = await close(tx, cycle, { state: 'completed', ...totals, issues, now });
-  await endHolds(tx, closed, totals.counts.held, now);
+  const ended = await endHolds(tx, closed, totals.counts.held, now);
+  if (cycle.scope === 'full' && totals.counts.failed === 0) await forgetFindings(tx, cycle);
   await resolveFailures(tx, cycle.id);
   const recovered: NewEvent[] = backend.unreachable_since
     ? [
@@ -61,7 +63,10 @@ export async function completeCycle(tx: Tx, cycle: Cycle, now: Date): Promise<Cl
         },
       ]
     : [];
-  await appendEvents(tx, backend.id, [...recovered, cycleEvent(backend, { cycle: closed, ...totals })], now);
+  const settled = ended.map((holdId) => settledEvent(backend, { id: holdId, state: 'ended' }, null));
+  // That the cycle is over comes last, so that whoever gathers what it did knows when to stop.
+  const events = [...recovered, ...settled, cycleEvent(backend, { cycle: closed, ...totals })];
+  await appendEvents(tx, backend.id, events, now);
   await tx
     .updateTable('backends')
     .set({
@@ -205,13 +210,28 @@ async function close(
   return row;
 }
 
-/** A hold whose keys are no longer missing is over, and so is an approval once a whole cycle has made use of it. */
-async function endHolds(tx: Tx, cycle: Cycle, held: number, now: Date): Promise<void> {
-  if (cycle.scope !== 'full') return;
+/**
+ * A hold whose keys are no longer missing is over, and so is an approval once a whole cycle has made use of it. Returns the
+ * ids of those that ended without a person's word.
+ */
+async function endHolds(tx: Tx, cycle: Cycle, held: number, now: Date): Promise<string[]> {
+  if (cycle.scope !== 'full') return [];
   const ended = { state: 'ended', updated_at: now } as const;
-  const holds = () => tx.updateTable('holds').set(ended).where('backend_id', '=', cycle.backend_id);
-  if (held === 0) await holds().where('state', '=', 'open').where('opened_at', '<', now).execute();
+  const holds = () =>
+    tx.updateTable('holds').set(ended).where('backend_id', '=', cycle.backend_id).where('kind', '=', 'cycle');
   await holds().where('state', '=', 'approved').where('decided_at', '<=', cycle.opened_at).execute();
+  if (held > 0) return [];
+  const open = await holds().where('state', '=', 'open').where('opened_at', '<', now).returning('id').execute();
+  return open.map(({ id }) => id);
+}
+
+/** That a hold no longer waits: by a person's word, or because what was missing has come back by itself. */
+export function settledEvent(
+  backend: { id: string; name: string; kind: string },
+  hold: { id: string; state: 'approved' | 'rejected' | 'ended' },
+  actor: string | null,
+): NewEvent {
+  return { type: 'deprecation.settled', data: { ...about(backend), hold_id: hold.id, state: hold.state, actor } };
 }
 
 const about = (backend: { id: string; name: string; kind: string }) => ({

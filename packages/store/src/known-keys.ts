@@ -1,7 +1,9 @@
 import type { KeyState, KnownKey } from '@keyferry/core';
 import { sql } from 'kysely';
+import type { Backend } from './backends.ts';
 import type { Store, Tx } from './database.ts';
 import { remoteHash } from './hash.ts';
+import { type LockedKey, movableColumns, valueAt } from './move-keys.ts';
 
 export interface KnownRevision {
   id: string;
@@ -9,7 +11,12 @@ export interface KnownRevision {
   remote_revision: string | null;
   state: KeyState;
   revoked: boolean;
+  /** Noted as gone from the vault, though it stays. */
+  missed: boolean;
 }
+
+/** Of a key that was noted as gone and stays, by a setting or by a person's word. */
+const missed = sql<boolean>`(kept OR missing_since IS NOT NULL)`.as('missed');
 
 const pageSize = 10_000;
 
@@ -19,20 +26,32 @@ export async function* knownRevisions(
   tenantId: string,
   backendId: string,
 ): AsyncGenerator<KnownRevision[]> {
-  let after = Buffer.alloc(0);
+  yield* pages((after) =>
+    store.inTenant(tenantId, (tx) =>
+      pageOfKeys(tx, backendId, after).select(['id', 'remote_revision', 'state', 'revoked', missed]).execute(),
+    ),
+  );
+}
+
+function pageOfKeys(tx: Tx, backendId: string, after: Buffer) {
+  return tx
+    .selectFrom('keys')
+    .select('keys.remote_hash')
+    .where('backend_id', '=', backendId)
+    .where('remote_hash', '>', after)
+    .orderBy('remote_hash')
+    .limit(pageSize);
+}
+
+/** Pages of a backend's keys in the order of their hashes, until one isn't full. */
+async function* pages<Row extends { remote_hash: Buffer }>(
+  read: (after: Buffer) => Promise<Row[]>,
+): AsyncGenerator<Row[]> {
+  let after: Buffer = Buffer.alloc(0);
   for (;;) {
-    const page = await store.inTenant(tenantId, (tx) =>
-      tx
-        .selectFrom('keys')
-        .select(['id', 'remote_hash', 'remote_revision', 'state', 'revoked'])
-        .where('backend_id', '=', backendId)
-        .where('remote_hash', '>', after)
-        .orderBy('remote_hash')
-        .limit(pageSize)
-        .execute(),
-    );
+    const page = await read(after);
     if (page.length > 0) yield page;
-    const last = page[page.length - 1];
+    const last = page.at(-1);
     if (page.length < pageSize || !last) return;
     after = Buffer.from(last.remote_hash);
   }
@@ -43,6 +62,11 @@ export interface StoredKey extends KnownKey {
   rowVersion: number;
   version: number;
   localPath: string;
+  stateChangedAt: Date;
+  deprecatedAt: Date | null;
+  /** When the current value was made. */
+  valueAt: Date;
+  expiryReminderAt: Date | null;
 }
 
 /**
@@ -76,6 +100,12 @@ export async function loadKeys(
             'remote_revision',
             'remote_created_at',
             'expires_at',
+            'state_changed_at',
+            'deprecated_at',
+            'expiry_reminder_at',
+            'rolled_back',
+            missed,
+            valueAt.as('value_at'),
           ])
           .where('backend_id', '=', backendId)
           .whereRef('remote_hash', '=', 'w.hash')
@@ -102,6 +132,12 @@ export async function loadKeys(
         remoteRevision: row.remote_revision,
         remoteCreatedAt: row.remote_created_at,
         expiresAt: row.expires_at,
+        rolledBack: row.rolled_back,
+        missed: row.missed,
+        stateChangedAt: row.state_changed_at,
+        deprecatedAt: row.deprecated_at,
+        valueAt: row.value_at,
+        expiryReminderAt: row.expiry_reminder_at,
       },
     ]),
   );
@@ -129,14 +165,75 @@ export async function ownersOf(
   return new Map(rows.map((row) => [row.local_path, { backendId: row.backend_id, remotePath: row.remote_path }]));
 }
 
-/** Notes that deprecated keys were listed, though they are not restored: the end of their grace must wait. */
-export async function noteSeen(tx: Tx, backendId: string, remotePaths: readonly string[], now: Date): Promise<void> {
+/**
+ * Notes that deprecated keys were listed, though they are not restored, or not looked for: the end of their grace must wait.
+ * With `proven`, only of those that went since their absence was proven.
+ */
+export async function noteSeen(
+  tx: Tx,
+  backendId: string,
+  remotePaths: readonly string[],
+  now: Date,
+  { proven = false } = {},
+): Promise<void> {
   if (remotePaths.length === 0) return;
-  await tx
+  let query = tx
     .updateTable('keys')
     .set({ last_seen_at: now })
     .where('backend_id', '=', backendId)
     .where('remote_hash', '=', sql<Buffer>`ANY(${remotePaths.map(remoteHash)}::bytea[])`)
-    .where('state', '=', 'deprecated')
+    .where('state', '=', 'deprecated');
+  if (proven) query = query.where('deprecated_for', 'is distinct from', 'out_of_scope');
+  await query.execute();
+}
+
+/** The names of all of a backend's keys, page by page. */
+export async function* keyNames(
+  store: Store,
+  tenantId: string,
+  backendId: string,
+): AsyncGenerator<{ id: string; remotePath: string; localPath: string }[]> {
+  yield* pages((after) =>
+    store.inTenant(tenantId, (tx) =>
+      pageOfKeys(tx, backendId, after).select(['id', 'remote_path as remotePath', 'local_path as localPath']).execute(),
+    ),
+  );
+}
+
+/** Notes that all of a backend's keys have the names its path mapping gives them, if it is still that mapping. */
+export async function noteNamed(tx: Tx, backend: Pick<Backend, 'id' | 'updated_at' | 'names_current'>): Promise<void> {
+  if (backend.names_current) return;
+  await tx
+    .updateTable('backends')
+    .set({ names_current: true })
+    .where('id', '=', backend.id)
+    .where('updated_at', '=', backend.updated_at)
     .execute();
+}
+
+/** A person's word that keys keep the names they have, whatever the path mapping of now would call them. */
+export async function keepNames(tx: Tx, backendId: string): Promise<void> {
+  await tx.updateTable('backends').set({ names_current: true }).where('id', '=', backendId).execute();
+}
+
+/** Ids of a backend's keys in these states, page by page, within one transaction. */
+export async function* eachKeyOf(tx: Tx, backendId: string, states: readonly KeyState[]): AsyncGenerator<string[]> {
+  const read = (after: Buffer) => pageOfKeys(tx, backendId, after).select('id').where('state', 'in', states).execute();
+  for await (const page of pages(read)) yield page.map(({ id }) => id);
+}
+
+/** All of a backend's keys with what decides on their times, page by page. */
+export async function* keysToPreview(
+  store: Store,
+  tenantId: string,
+  backendId: string,
+): AsyncGenerator<(LockedKey & { kept: boolean; missing: boolean })[]> {
+  yield* pages((after) =>
+    store.inTenant(tenantId, (tx) =>
+      pageOfKeys(tx, backendId, after)
+        .select(movableColumns)
+        .select(['keys.kept', sql<boolean>`missing_since IS NOT NULL`.as('missing')])
+        .execute(),
+    ),
+  );
 }

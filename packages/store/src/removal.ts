@@ -1,4 +1,4 @@
-import { isMassLoss, type LossEstimate } from '@keyferry/core';
+import { isMassLoss, type LossCause, type LossEstimate, type LossThreshold } from '@keyferry/core';
 import { sql } from 'kysely';
 import type { Cycle } from './cycles.ts';
 import type { Tx } from './database.ts';
@@ -11,42 +11,51 @@ export interface Candidate {
   localPath: string;
 }
 
-/** Notes keys that a cycle may remove. Only live ones can go. */
+/**
+ * Notes keys that a cycle may remove, and why. Active ones can go; those that went already since they were absent go once more
+ * where the settings leave them out, with a grace of its own, since nobody looks whether they have come back.
+ */
 export async function addCandidates(
   tx: Tx,
   cycle: Pick<Cycle, 'id' | 'tenant_id'>,
   keyIds: readonly string[],
+  cause: Exclude<LossCause, 'renamed'> = 'absent',
 ): Promise<void> {
   if (keyIds.length === 0) return;
-  await sql`INSERT INTO candidates (cycle_id, key_id, tenant_id)
-    SELECT ${cycle.id}, id, ${cycle.tenant_id} FROM keys
-    WHERE id = ANY(${keyIds}::uuid[]) AND state = 'active'
+  await sql`INSERT INTO candidates (cycle_id, key_id, tenant_id, cause)
+    SELECT ${cycle.id}, id, ${cycle.tenant_id}, ${cause} FROM keys
+    WHERE id = ANY(${keyIds}::uuid[]) AND NOT kept AND (state = 'active'
+      OR (${cause} = 'out_of_scope' AND state = 'deprecated' AND deprecated_for IS DISTINCT FROM 'out_of_scope'))
     ON CONFLICT DO NOTHING`.execute(tx);
 }
 
-/** The active and deprecated keys among these, by hash of their remote path. */
+/** Active and deprecated keys among these, by hash of their remote path; `kept` by a person's word. */
 export async function liveKeys(
   tx: Tx,
   backendId: string,
   hashes: readonly Buffer[],
-): Promise<{ id: string; remotePath: string }[]> {
+): Promise<{ id: string; remotePath: string; kept: boolean }[]> {
   return await tx
     .selectFrom('keys')
-    .select(['id', 'remote_path as remotePath'])
+    .select(['id', 'remote_path as remotePath', 'kept'])
     .where('backend_id', '=', backendId)
     .where('remote_hash', '=', sql<Buffer>`ANY(${hashes}::bytea[])`)
     .where('state', 'in', ['active', 'deprecated'])
     .execute();
 }
 
-export async function countCandidates(tx: Tx, cycleId: string): Promise<number> {
-  const { count } = await tx
+/** How many candidates a cycle has, or how many of them for one cause. */
+export async function countCandidates(tx: Tx, cycleId: string, cause?: LossCause): Promise<number> {
+  let query = tx
     .selectFrom('candidates')
     .select((eb) => eb.fn.countAll<number>().as('count'))
-    .where('cycle_id', '=', cycleId)
-    .executeTakeFirstOrThrow();
-  return count;
+    .where('cycle_id', '=', cycleId);
+  if (cause) query = query.where('cause', '=', cause);
+  return (await query.executeTakeFirstOrThrow()).count;
 }
+
+/** Since when what went counts for the guard. */
+const dayBefore = (now: Date): Date => new Date(now.getTime() - 24 * 3600 * 1000);
 
 /** What the guard looks at. What a person approved is on neither side. */
 export async function estimateLoss(
@@ -55,11 +64,12 @@ export async function estimateLoss(
   dayAgo: Date,
 ): Promise<LossEstimate> {
   const { rows } = await sql<LossEstimate>`
-    WITH approved AS (SELECT hk.key_id FROM hold_keys hk JOIN holds h ON h.id = hk.hold_id
+    WITH approved AS (SELECT hk.key_id, hk.cause FROM hold_keys hk JOIN holds h ON h.id = hk.hold_id
                       WHERE h.backend_id = ${cycle.backend_id} AND h.state = 'approved')
     SELECT
-      (SELECT count(*) FROM candidates c WHERE c.cycle_id = ${cycle.id}
-        AND NOT EXISTS (SELECT FROM approved a WHERE a.key_id = c.key_id)) AS "candidates",
+      (SELECT count(*) FROM candidates c JOIN keys k ON k.id = c.key_id
+        WHERE c.cycle_id = ${cycle.id} AND k.state IN ('active', 'deprecated')
+        AND NOT EXISTS (SELECT FROM approved a WHERE a.key_id = c.key_id AND a.cause = c.cause)) AS "candidates",
       (SELECT count(*) FROM keys k WHERE k.backend_id = ${cycle.backend_id} AND k.state <> 'active'
         AND k.deprecated_at > ${dayAgo} AND k.hold_id IS NULL) AS "goneLately",
       (SELECT count(*) FROM keys k WHERE k.backend_id = ${cycle.backend_id}
@@ -68,6 +78,14 @@ export async function estimateLoss(
   return rows[0] ?? { candidates: 0, goneLately: 0, keys: 0 };
 }
 
+/** What the guard knows of a backend apart from any cycle. */
+export async function estimateLossOf(tx: Tx, backendId: string, now: Date): Promise<Omit<LossEstimate, 'candidates'>> {
+  const { goneLately, keys } = await estimateLoss(tx, { id: noCycle, backend_id: backendId }, dayBefore(now));
+  return { goneLately, keys };
+}
+
+const noCycle = '00000000-0000-0000-0000-000000000000';
+
 /**
  * Holds back every candidate that nobody approved, if the guard says so: they leave the cycle and are listed in the
  * backend's open hold, which is made if there is none. Returns how many, and whether the hold is new.
@@ -75,14 +93,15 @@ export async function estimateLoss(
 export async function holdBack(
   tx: Tx,
   cycle: Pick<Cycle, 'id' | 'backend_id' | 'tenant_id'>,
+  threshold: LossThreshold,
   now: Date,
 ): Promise<{ held: number; holdId: string | null; opened: boolean; estimate: LossEstimate }> {
-  const estimate = await estimateLoss(tx, cycle, new Date(now.getTime() - 24 * 3600 * 1000));
-  if (!isMassLoss(estimate)) return { held: 0, holdId: null, opened: false, estimate };
+  const estimate = await estimateLoss(tx, cycle, dayBefore(now));
+  if (!isMassLoss(estimate, threshold)) return { held: 0, holdId: null, opened: false, estimate };
   const { rows } = await sql<{ id: string; opened: boolean }>`
     INSERT INTO holds (tenant_id, backend_id, cycle_id, candidates, keys, opened_at, updated_at)
     VALUES (${cycle.tenant_id}, ${cycle.backend_id}, ${cycle.id}, ${estimate.candidates}, ${estimate.keys}, ${now}, ${now})
-    ON CONFLICT (backend_id) WHERE state = 'open' DO UPDATE
+    ON CONFLICT (backend_id, kind) WHERE state = 'open' DO UPDATE
       SET candidates = EXCLUDED.candidates, keys = EXCLUDED.keys, cycle_id = EXCLUDED.cycle_id, updated_at = EXCLUDED.updated_at
     RETURNING id, xmax = 0 AS opened`.execute(tx);
   const hold = rows[0] as { id: string; opened: boolean };
@@ -91,57 +110,76 @@ export async function holdBack(
     WITH held AS (
       DELETE FROM candidates c WHERE c.cycle_id = ${cycle.id}
         AND NOT EXISTS (SELECT FROM hold_keys hk JOIN holds h ON h.id = hk.hold_id
-                        WHERE hk.key_id = c.key_id AND h.backend_id = ${cycle.backend_id} AND h.state = 'approved')
-      RETURNING c.key_id)
-    INSERT INTO hold_keys (hold_id, key_id, tenant_id) SELECT ${hold.id}, key_id, ${cycle.tenant_id} FROM held`.execute(
-    tx,
-  );
+                        WHERE hk.key_id = c.key_id AND hk.cause = c.cause AND h.backend_id = ${cycle.backend_id}
+                          AND h.state = 'approved')
+      RETURNING c.key_id, c.cause)
+    INSERT INTO hold_keys (hold_id, key_id, tenant_id, cause)
+    SELECT ${hold.id}, key_id, ${cycle.tenant_id}, cause FROM held`.execute(tx);
   return { held: estimate.candidates, holdId: hold.id, opened: hold.opened, estimate };
 }
 
-/** The next candidates to be confirmed, by remote path. */
-export async function nextCandidates(tx: Tx, cycleId: string, limit: number): Promise<Candidate[]> {
+/** The next candidates that may go for this cause. */
+export async function nextCandidates(
+  tx: Tx,
+  cycleId: string,
+  cause: Exclude<LossCause, 'renamed'>,
+  limit: number,
+): Promise<Candidate[]> {
   return await tx
     .selectFrom('candidates as c')
     .innerJoin('keys as k', 'k.id', 'c.key_id')
     .select(['k.id', 'k.remote_path as remotePath', 'k.local_path as localPath'])
     .where('c.cycle_id', '=', cycleId)
+    .where('c.cause', '=', cause)
     .orderBy('c.key_id')
     .limit(limit)
     .execute();
 }
 
-/** Takes candidates out of a cycle: these, or all. */
-export async function dropCandidates(tx: Tx, cycleId: string, keyIds?: readonly string[]): Promise<void> {
-  let query = tx.deleteFrom('candidates').where('cycle_id', '=', cycleId);
-  if (keyIds) query = query.where('key_id', '=', sql<string>`ANY(${keyIds}::uuid[])`);
-  await query.execute();
+/** Takes candidates out of a cycle. */
+export async function dropCandidates(tx: Tx, cycleId: string, keyIds: readonly string[]): Promise<void> {
+  await tx
+    .deleteFrom('candidates')
+    .where('cycle_id', '=', cycleId)
+    .where('key_id', '=', sql<string>`ANY(${keyIds}::uuid[])`)
+    .execute();
 }
 
-/**
- * Deprecates keys whose absence was proven, after a backup of their current version if the backend wants one. Returns the local paths that changed.
- */
-export async function deprecateKeys(
-  tx: Tx,
-  keyIds: readonly string[],
-  options: { backup: boolean; now: Date },
-): Promise<string[]> {
-  if (keyIds.length === 0) return [];
+/** Takes all out of a cycle that would be deprecated. Returns how many. */
+export async function dropMissing(tx: Tx, cycleId: string): Promise<number> {
+  const result = await tx
+    .deleteFrom('candidates')
+    .where('cycle_id', '=', cycleId)
+    .where('cause', '<>', 'renamed')
+    .executeTakeFirst();
+  return Number(result.numDeletedRows);
+}
+
+/** Backs up the current versions of keys, as they are stored. */
+export async function backUpKeys(tx: Tx, keyIds: readonly string[], reason: string, now: Date): Promise<void> {
+  if (keyIds.length === 0) return;
+  await sql`
+    INSERT INTO backups (tenant_id, backend_id, key_id, version, local_path, remote_path, type, ciphertext, encryption_key_id,
+      content_type, metadata, reason, created_at)
+    SELECT k.tenant_id, k.backend_id, k.id, k.version, k.local_path, k.remote_path, k.type, v.ciphertext,
+      v.encryption_key_id, v.content_type, v.metadata, ${reason}, ${now}
+    FROM keys k JOIN key_versions v ON v.key_id = k.id AND v.version = k.version
+    WHERE k.id = ANY(${keyIds}::uuid[])`.execute(tx);
+}
+
+/** Notes by which approved hold keys went: what a person approved doesn't count for the guard. */
+export async function noteApprovals(tx: Tx, keyIds: readonly string[]): Promise<void> {
+  if (keyIds.length === 0) return;
+  await sql`
+    UPDATE keys k SET hold_id = h.id FROM hold_keys hk JOIN holds h ON h.id = hk.hold_id
+    WHERE k.id = ANY(${keyIds}::uuid[]) AND hk.key_id = k.id AND h.state = 'approved'`.execute(tx);
+}
+
+/** Notes that keys are gone and stay, since auto_deprecate is off. Returns those of which it is news. */
+export async function noteMissing(tx: Tx, cycleId: string, now: Date): Promise<{ id: string; local_path: string }[]> {
   const { rows } = await sql<{ id: string; local_path: string }>`
-    WITH gone AS MATERIALIZED (SELECT id FROM keys WHERE id = ANY(${keyIds}::uuid[]) AND state = 'active'
-                  ORDER BY remote_hash FOR UPDATE)
-    UPDATE keys k SET state = 'deprecated', state_changed_at = ${options.now}, deprecated_at = ${options.now},
-      row_version = row_version + 1, updated_at = ${options.now},
-      hold_id = (SELECT h.id FROM hold_keys hk JOIN holds h ON h.id = hk.hold_id
-                 WHERE hk.key_id = k.id AND h.state = 'approved' LIMIT 1)
-    FROM gone WHERE k.id = gone.id RETURNING k.id, k.local_path`.execute(tx);
-  if (options.backup && rows.length > 0)
-    await sql`
-      INSERT INTO backups (tenant_id, backend_id, key_id, version, local_path, remote_path, type, ciphertext, encryption_key_id,
-        content_type, metadata, reason, created_at)
-      SELECT k.tenant_id, k.backend_id, k.id, k.version, k.local_path, k.remote_path, k.type, v.ciphertext,
-        v.encryption_key_id, v.content_type, v.metadata, 'deprecated', ${options.now}
-      FROM keys k JOIN key_versions v ON v.key_id = k.id AND v.version = k.version
-      WHERE k.id = ANY(${rows.map((row) => row.id)}::uuid[])`.execute(tx);
-  return rows.map((row) => row.local_path);
+    UPDATE keys k SET missing_since = ${now}, updated_at = ${now} FROM candidates c
+    WHERE c.cycle_id = ${cycleId} AND c.cause <> 'renamed' AND k.id = c.key_id AND k.missing_since IS NULL
+    RETURNING k.id, k.local_path`.execute(tx);
+  return rows;
 }

@@ -1,4 +1,18 @@
-import type { ConflictPolicy, CycleTrigger, FailureClass, KeyState, KeyType, MappingRule, Stage } from '@keyferry/core';
+import type {
+  ConflictPolicy,
+  CycleTrigger,
+  FailureClass,
+  KeyChange,
+  KeyState,
+  KeyType,
+  LifecycleRule,
+  LossCause,
+  MappingRule,
+  Problem,
+  Stage,
+  ValidationRule,
+  VersionSource,
+} from '@keyferry/core';
 import type { ColumnType, Generated, JSONColumnType } from 'kysely';
 
 /** The tables as Kysely sees them; `schema.sql` is the same as Postgres sees it, and a check holds it to the migrations. */
@@ -23,7 +37,8 @@ export interface Database {
     id: Generated<string>;
     tenant_id: string;
     backend_id: string;
-    cycle_id: string;
+    cycle_id: string | null;
+    kind: Generated<'cycle' | 'removal'>;
     state: Generated<'open' | 'approved' | 'rejected' | 'ended'>;
     candidates: number;
     keys: number;
@@ -32,7 +47,7 @@ export interface Database {
     decided_at: NullableTimestamp;
     decided_by: string | null;
   };
-  hold_keys: { hold_id: string; key_id: string; tenant_id: string };
+  hold_keys: { hold_id: string; key_id: string; tenant_id: string; cause: Generated<LossCause | 'removal'> };
   keys: KeysTable;
   key_versions: {
     key_id: string;
@@ -42,9 +57,10 @@ export interface Database {
     encryption_key_id: string;
     content_type: string;
     metadata: Json<Record<string, string>>;
-    source: 'vault' | 'local';
+    source: VersionSource;
     remote_version: string | null;
     remote_created_at: NullableTimestamp;
+    readable_until: NullableTimestamp;
     created_at: Timestamp;
   };
   backups: {
@@ -59,6 +75,8 @@ export interface Database {
     encryption_key_id: string;
     reason: string;
     created_at: Timestamp;
+    restored_at: NullableTimestamp;
+    restored_by: string | null;
   };
   cycles: CyclesTable;
   shards: {
@@ -76,7 +94,13 @@ export interface Database {
     counts: Generated<Record<string, number>>;
     calls: Generated<Record<string, number>>;
   };
-  candidates: { cycle_id: string; key_id: string; tenant_id: string };
+  candidates: {
+    cycle_id: string;
+    key_id: string;
+    tenant_id: string;
+    cause: Generated<LossCause>;
+    new_path: string | null;
+  };
   failures: {
     id: Generated<string>;
     tenant_id: string;
@@ -101,6 +125,31 @@ export interface Database {
     code: string;
     class: string | null;
     message: string;
+  };
+  key_changes: {
+    id: Generated<number>;
+    tenant_id: string;
+    key_id: string;
+    at: Timestamp;
+    change: KeyChange;
+    from_state: KeyState | null;
+    to_state: KeyState | null;
+    version: number | null;
+    cycle_id: string | null;
+    actor: string | null;
+    reason: string | null;
+  };
+  findings: {
+    backend_id: string;
+    remote_hash: Buffer;
+    tenant_id: string;
+    remote_path: string;
+    local_path: string;
+    rejected: boolean;
+    problems: Json<Problem[]>;
+    remote_version: string | null;
+    since: Timestamp;
+    found_in: string;
   };
   outbox: {
     id: Generated<string>;
@@ -163,6 +212,15 @@ interface BackendsTable {
   max_versions: Generated<number>;
   version_history: Generated<boolean>;
   credential_paths: Generated<string[]>;
+  validation_rules: Json<ValidationRule[]>;
+  lifecycle_rules: Json<LifecycleRule[]>;
+  rotation_overlap_seconds: Generated<number>;
+  archive_reminders: Generated<number[]>;
+  expiry_reminders: Generated<number[]>;
+  guard_percent: Generated<number>;
+  guard_at_least: Generated<number>;
+  times_current: Generated<boolean>;
+  names_current: Generated<boolean>;
   created_at: Timestamp;
   updated_at: Timestamp;
 }
@@ -192,6 +250,18 @@ interface KeysTable {
   state_changed_at: Timestamp;
   deprecated_at: NullableTimestamp;
   hold_id: string | null;
+  archive_at: NullableTimestamp;
+  purge_at: NullableTimestamp;
+  archive_reminder_at: NullableTimestamp;
+  expiry_reminder_at: NullableTimestamp;
+  rotation_due_at: NullableTimestamp;
+  rotation_told: Generated<boolean>;
+  value_at: NullableTimestamp;
+  rolled_back: Generated<boolean>;
+  missing_since: NullableTimestamp;
+  kept: Generated<boolean>;
+  deprecated_for: 'absent' | 'out_of_scope' | null;
+  created_in: string | null;
   last_seen_at: Timestamp;
   created_at: Timestamp;
   updated_at: Timestamp;

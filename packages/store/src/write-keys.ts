@@ -23,7 +23,13 @@ export interface KeyWrite {
   localDigest: Buffer;
   remoteDigest: Buffer;
   expiresAt: Date | null;
+  purgeAt: Date | null;
+  expiryReminderAt: Date | null;
+  rotationDueAt: Date | null;
+  rolledBack: boolean;
   ciphertext: Buffer | null;
+  /** Until when the version that was current before may still be read by its number; null where none was replaced. */
+  readableUntil: Date | null;
   /** Versions that the vault made before this one and that were not seen here; numbered below it. */
   earlier: VersionWrite[];
 }
@@ -41,6 +47,7 @@ export interface VersionWrite {
 interface WriteContext {
   tenantId: string;
   backendId: string;
+  cycleId: string;
   digestKeyId: string;
   encryptionKeyId: string;
   /** How many versions of a value are kept. */
@@ -93,17 +100,21 @@ async function insertKeys(tx: Tx, context: WriteContext, writes: readonly Sorted
         ${column((w) => metadataOf(w))}::jsonb[], ${column((w) => w.remoteVersion)}::text[],
         ${column((w) => w.remoteRevision)}::text[], ${column((w) => w.remoteCreatedAt)}::timestamptz[],
         ${column((w) => w.remoteDigest)}::bytea[], ${column((w) => w.expiresAt)}::timestamptz[],
-        ${column((w) => w.ciphertext)}::bytea[])
+        ${column((w) => w.purgeAt)}::timestamptz[], ${column((w) => w.expiryReminderAt)}::timestamptz[],
+        ${column((w) => w.rotationDueAt)}::timestamptz[], ${column((w) => w.ciphertext)}::bytea[])
       WITH ORDINALITY AS w (id, version, remote_path, remote_hash, local_path, type, state, content_type, metadata,
-        remote_version, remote_revision, remote_created_at, digest, expires_at, ciphertext, place)),
+        remote_version, remote_revision, remote_created_at, digest, expires_at, purge_at, expiry_reminder_at,
+        rotation_due_at, ciphertext, place)),
     created AS (
       INSERT INTO keys (id, tenant_id, backend_id, remote_path, remote_hash, local_path, type, state, version, content_type,
         metadata, remote_version, remote_revision, remote_created_at, base_digest, local_digest, remote_digest,
-        digest_key_id, expires_at, state_changed_at, last_seen_at, created_at, updated_at)
+        digest_key_id, expires_at, purge_at, expiry_reminder_at, rotation_due_at, value_at, created_in, state_changed_at,
+        last_seen_at, created_at, updated_at)
       SELECT id, ${tenantId}, ${context.backendId}, remote_path, remote_hash, local_path, type, state, version,
         content_type, metadata, remote_version, remote_revision, remote_created_at, digest, digest, digest,
-        ${context.digestKeyId}, expires_at, ${now}::timestamptz, ${now}::timestamptz, ${now}::timestamptz,
-        ${now}::timestamptz
+        ${context.digestKeyId}, expires_at, purge_at, expiry_reminder_at, rotation_due_at,
+        coalesce(remote_created_at, ${now}::timestamptz), ${context.cycleId}, ${now}::timestamptz, ${now}::timestamptz,
+        ${now}::timestamptz, ${now}::timestamptz
       FROM w ORDER BY place
       ON CONFLICT DO NOTHING RETURNING id),
     versions AS (
@@ -125,9 +136,13 @@ function columnsOf(writes: readonly SortedWrite[]) {
     ${column((w) => metadataOf(w))}::jsonb[], ${column((w) => w.remoteVersion)}::text[],
     ${column((w) => w.remoteRevision)}::text[], ${column((w) => w.remoteCreatedAt)}::timestamptz[],
     ${column((w) => w.baseDigest)}::bytea[], ${column((w) => w.localDigest)}::bytea[],
-    ${column((w) => w.remoteDigest)}::bytea[], ${column((w) => w.expiresAt)}::timestamptz[])
-    AS w (id, row_version, version, type, state, content_type, metadata,
-      remote_version, remote_revision, remote_created_at, base_digest, local_digest, remote_digest, expires_at)`;
+    ${column((w) => w.remoteDigest)}::bytea[], ${column((w) => w.expiresAt)}::timestamptz[],
+    ${column((w) => w.purgeAt)}::timestamptz[], ${column((w) => w.expiryReminderAt)}::timestamptz[],
+    ${column((w) => w.rotationDueAt)}::timestamptz[], ${column((w) => w.rolledBack)}::boolean[],
+    ${column((w) => w.ciphertext !== null)}::boolean[])
+    AS w (id, row_version, version, type, state, content_type, metadata, remote_version, remote_revision,
+      remote_created_at, base_digest, local_digest, remote_digest, expires_at, purge_at, expiry_reminder_at,
+      rotation_due_at, rolled_back, rotated)`;
 }
 
 async function updateKeys(tx: Tx, context: WriteContext, writes: readonly SortedWrite[]): Promise<string[]> {
@@ -141,9 +156,13 @@ async function updateKeys(tx: Tx, context: WriteContext, writes: readonly Sorted
       content_type = w.content_type, metadata = w.metadata, remote_version = w.remote_version,
       remote_revision = w.remote_revision, remote_created_at = w.remote_created_at, base_digest = w.base_digest,
       local_digest = w.local_digest, remote_digest = w.remote_digest, digest_key_id = ${context.digestKeyId},
-      expires_at = w.expires_at,
+      expires_at = w.expires_at, purge_at = w.purge_at, expiry_reminder_at = w.expiry_reminder_at,
+      archive_at = NULL, archive_reminder_at = NULL, rotation_due_at = w.rotation_due_at,
+      rotation_told = k.rotation_told AND NOT w.rotated, rolled_back = w.rolled_back, kept = false, missing_since = NULL,
+      value_at = CASE WHEN w.rotated THEN coalesce(w.remote_created_at, ${context.now}) ELSE k.value_at END,
       state_changed_at = CASE WHEN k.state = w.state THEN k.state_changed_at ELSE ${context.now} END,
       deprecated_at = CASE WHEN w.state = 'active' THEN NULL ELSE k.deprecated_at END,
+      deprecated_for = CASE WHEN w.state = 'active' THEN NULL ELSE k.deprecated_for END,
       hold_id = CASE WHEN w.state = 'active' THEN NULL ELSE k.hold_id END,
       last_seen_at = ${context.now}, updated_at = ${context.now}
     FROM ${columnsOf(writes)}
@@ -158,13 +177,25 @@ async function insertVersions(tx: Tx, context: WriteContext, writes: readonly So
     ...(ciphertext === null ? [] : [{ id, ...current, ciphertext }]),
   ]);
   if (versions.length > 0) await insertVersionRows(tx, context, versions);
+  await keepReadable(tx, writes);
   const { maxVersions } = context;
   const grown = writes.filter((write) => write.version > maxVersions);
   if (grown.length === 0) return;
   await sql`DELETE FROM key_versions v
     USING unnest(${grown.map((w) => w.id)}::uuid[], ${grown.map((w) => w.version - maxVersions)}::integer[])
       AS old (key_id, newest)
-    WHERE v.key_id = old.key_id AND v.version <= old.newest`.execute(tx);
+    WHERE v.key_id = old.key_id AND v.version <= old.newest
+      AND (v.readable_until IS NULL OR v.readable_until <= ${context.now})`.execute(tx);
+}
+
+/** Versions that were current until now may be read by their numbers for as long as the overlap lasts. */
+async function keepReadable(tx: Tx, writes: readonly SortedWrite[]): Promise<void> {
+  const replaced = writes.filter((write) => write.readableUntil !== null);
+  if (replaced.length === 0) return;
+  await sql`UPDATE key_versions v SET readable_until = w.readable_until
+    FROM unnest(${replaced.map((w) => w.id)}::uuid[], ${replaced.map((w) => w.version - w.earlier.length - 1)}::integer[],
+      ${replaced.map((w) => w.readableUntil)}::timestamptz[]) AS w (key_id, version, readable_until)
+    WHERE v.key_id = w.key_id AND v.version = w.version`.execute(tx);
 }
 
 async function insertVersionRows(

@@ -38,6 +38,7 @@ test('a shard’s keys are looked up one by one, before Postgres has counted how
     const context = {
       tenantId: defaultTenantId,
       backendId: backend.id,
+      cycleId: crypto.randomUUID(),
       digestKeyId: keys.digestKeyId,
       encryptionKeyId: keys.encryptionKeyId,
       maxVersions: 10,
@@ -61,6 +62,11 @@ test('a shard’s keys are looked up one by one, before Postgres has counted how
       localDigest: digest,
       remoteDigest: digest,
       expiresAt: null,
+      purgeAt: null,
+      expiryReminderAt: null,
+      rotationDueAt: null,
+      rolledBack: false,
+      readableUntil: null,
       ciphertext: Buffer.from('sealed'),
       earlier: [],
     });

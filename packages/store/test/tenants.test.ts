@@ -1,3 +1,4 @@
+import { defaultSettings } from '@keyferry/testing/support/backend-settings.ts';
 import { createDatabase, type TestDatabase } from '@keyferry/testing/support/database.ts';
 import { sql } from 'kysely';
 import pg from 'pg';
@@ -33,6 +34,8 @@ const tenantTables = [
   'candidates',
   'failures',
   'cycle_issues',
+  'key_changes',
+  'findings',
   'outbox',
   'audit_log',
   'tenants',
@@ -47,26 +50,7 @@ beforeAll(async () => {
   await client.end();
   const keyring = createKeyring(store, await loadMasterKey(store, { text: Buffer.alloc(32, 1).toString('base64') }));
   const keys = await keyring.ofTenant(defaultTenantId);
-  const settings = {
-    name: 'mine',
-    kind: 'hashicorp',
-    config: {},
-    auth: { token: 't' },
-    prefix: 'p',
-    sync_paths: ['p/*'],
-    exclude_paths: [],
-    path_mapping: [],
-    sync_interval_seconds: 300,
-    auto_deprecate: true,
-    backup_deprecated_keys: true,
-    grace_period_seconds: 60,
-    retain_archived_seconds: 60,
-    conflict_policy: 'backend_wins' as const,
-    max_versions: 10,
-    version_history: false,
-    credential_paths: [],
-    state: 'active' as const,
-  };
+  const settings = defaultSettings({ name: 'mine', kind: 'hashicorp', config: {}, auth: { token: 't' } });
   const created = await store.inTenant(defaultTenantId, (tx) =>
     createBackend(tx, { tenantId: defaultTenantId, settings, keys, now: new Date() }),
   );

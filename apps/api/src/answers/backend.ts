@@ -1,4 +1,4 @@
-import type { BackendAnswer } from '@keyferry/contracts';
+import { type BackendAnswer, shownLifecycleRule } from '@keyferry/contracts';
 import { formatDuration } from '@keyferry/core';
 import type { Backend } from '@keyferry/store';
 
@@ -19,6 +19,13 @@ export function showBackend(backend: Backend): BackendAnswer {
     backup_deprecated_keys: backend.backup_deprecated_keys,
     grace_period: formatDuration(backend.grace_period_seconds),
     retain_archived: formatDuration(backend.retain_archived_seconds),
+    rotation_overlap: formatDuration(backend.rotation_overlap_seconds),
+    lifecycle_rules: backend.lifecycle_rules.map(shownLifecycleRule),
+    archive_reminders: backend.archive_reminders.map(formatDuration),
+    expiry_reminders: backend.expiry_reminders.map(formatDuration),
+    validation_rules: backend.validation_rules.map((rule) => ({ ...rule })),
+    guard_percent: backend.guard_percent,
+    guard_at_least: backend.guard_at_least,
     max_versions: backend.max_versions,
     version_history: backend.version_history,
     next_sync: nextSync(backend),

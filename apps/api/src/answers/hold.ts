@@ -7,6 +7,7 @@ export function showHold(hold: Hold, nameOf: BackendNames): HoldAnswer {
     id: hold.id,
     backend_id: hold.backend_id,
     backend: nameOf(hold.backend_id),
+    kind: hold.kind,
     cycle_id: hold.cycle_id,
     state: hold.state,
     candidates: hold.candidates,

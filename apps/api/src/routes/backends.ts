@@ -1,12 +1,23 @@
 import {
   backendAnswer,
+  backendChange,
   backendInput,
   backendList,
   backendPatch,
+  backendPreview,
   backendRemoval,
   backendRemoved,
+  removalHeld,
+  removalPreview,
 } from '@keyferry/contracts';
-import { credentialKeys, credentialKeysIn } from '@keyferry/pipeline';
+import {
+  credentialKeys,
+  credentialKeysIn,
+  previewChange,
+  previewRemoval,
+  refuseUnmatchedRules,
+  requestRemoval,
+} from '@keyferry/pipeline';
 import {
   audit,
   createBackend,
@@ -19,7 +30,10 @@ import {
   updateBackend,
 } from '@keyferry/store';
 import { vaultOfKind } from '@keyferry/vaults';
+import { z } from 'zod';
 import { showBackend } from '../answers/backend.ts';
+import { backendNames } from '../answers/backend-names.ts';
+import { showHold } from '../answers/hold.ts';
 import { vaultRefusals } from '../ask-vault.ts';
 import {
   changedSettings,
@@ -30,7 +44,6 @@ import {
   withLastingCredentials,
 } from '../backend-settings.ts';
 import type { Api, ApiOptions } from '../create-api.ts';
-import { removeWithKeys } from '../remove-backend.ts';
 import { responses } from '../responses.ts';
 import { byIdOrName } from './parameters.ts';
 
@@ -125,13 +138,22 @@ export function backendRoutes(app: Api, options: ApiOptions): void {
         tags,
         summary: 'Change a backend; a cycle is due at once',
         params: byIdOrName,
+        querystring: backendChange,
         body: backendPatch,
-        response: responses({ 200: backendAnswer }, 'backend_not_found', ...badSettings),
+        response: responses(
+          { 200: z.union([backendAnswer, backendPreview]) },
+          'backend_not_found',
+          'rule_unmatched',
+          ...badSettings,
+        ),
       },
     },
-    async ({ identity, params, body }) => {
+    async ({ identity, params, query, body }) => {
       const { tenantId, actor } = identity;
       const { config: given, accept_container, ...rest } = body;
+      const request = { tenantId, backend: params.id, settings: changedSettings(rest) };
+      await refuseUnmatchedRules(options, request);
+      if (query.dry_run === 'true') return await previewChange(options, request);
       const keys = await keyring.ofTenant(tenantId);
       const config = given?.auth ? await lastingChange(tenantId, params.id, given, keys) : given;
       const changed = await store.inTenant(tenantId, async (tx) => {
@@ -164,15 +186,31 @@ export function backendRoutes(app: Api, options: ApiOptions): void {
     {
       schema: {
         tags,
-        summary: 'Remove a backend',
+        summary: 'Remove a backend; one with many keys waits for somebody to approve the hold',
         params: byIdOrName,
         querystring: backendRemoval,
-        response: responses({ 200: backendRemoved }, 'backend_not_found', 'backend_has_keys', 'credentials_in_use'),
+        response: responses(
+          { 200: z.union([backendRemoved, removalPreview]), 202: removalHeld },
+          'backend_not_found',
+          'backend_has_keys',
+          'credentials_in_use',
+        ),
       },
     },
-    async ({ identity, params, query }) => {
-      const request = { backend: params.id, archiveKeys: query.archive_keys === 'true', now: now() };
-      return await store.inTenant(identity.tenantId, (tx) => removeWithKeys(tx, identity, request));
+    async ({ identity, params, query }, reply) => {
+      const { tenantId, actor } = identity;
+      if (query.dry_run === 'true') {
+        const { backend, liveKeys, wouldHold } = await previewRemoval(options, { tenantId, backend: params.id });
+        return { backend, live_keys: liveKeys, would_hold: wouldHold };
+      }
+      const archiveKeys = query.archive_keys === 'true';
+      const result = await requestRemoval(options, { tenantId, backend: params.id, archiveKeys, by: actor });
+      if ('held' in result) {
+        const nameOf = await store.inTenant(tenantId, backendNames);
+        return reply.code(202).send({ held: showHold(result.held.hold, nameOf) });
+      }
+      const { id, name, archivedKeys } = result.removed;
+      return { id, name, archived_keys: archivedKeys };
     },
   );
 }

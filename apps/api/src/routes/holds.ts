@@ -1,6 +1,6 @@
-import { holdApproved, holdDetail, holdList, holdQuery, mostHeldPaths } from '@keyferry/contracts';
-import { approveHeld } from '@keyferry/pipeline';
-import { getHold, heldPaths, listHolds } from '@keyferry/store';
+import { holdApproved, holdDetail, holdList, holdQuery, holdRejected, mostHeldKeys } from '@keyferry/contracts';
+import { approveHeld, rejectHeld } from '@keyferry/pipeline';
+import { getHold, heldKeys, listHolds } from '@keyferry/store';
 import { backendNames } from '../answers/backend-names.ts';
 import { showCycle } from '../answers/cycle.ts';
 import { showHold } from '../answers/hold.ts';
@@ -46,7 +46,7 @@ export function holdRoutes(app: Api, options: ApiOptions): void {
         const hold = await getHold(tx, params.id);
         return {
           ...showHold(hold, await backendNames(tx)),
-          paths: await heldPaths(tx, hold.id, mostHeldPaths),
+          listed: await heldKeys(tx, hold.id, mostHeldKeys),
         };
       }),
   );
@@ -56,16 +56,41 @@ export function holdRoutes(app: Api, options: ApiOptions): void {
     {
       schema: {
         tags,
-        summary: 'Let exactly these keys go, if a new cycle proves everything again',
+        summary:
+          'Let exactly these keys go: those of a cycle if a new one proves everything again, those of a removal at once',
         params: byId,
-        response: responses({ 202: holdApproved }, 'hold_not_found', 'hold_over', 'cycle_running'),
+        response: responses(
+          { 202: holdApproved },
+          'hold_not_found',
+          'hold_over',
+          'hold_outdated',
+          'credentials_in_use',
+          'cycle_running',
+        ),
       },
     },
     async ({ identity, params }, reply) => {
       const { tenantId, actor } = identity;
       const { hold, cycle } = await approveHeld(options, { tenantId, holdId: params.id, by: actor });
       const nameOf = await store.inTenant(tenantId, backendNames);
-      return reply.code(202).send({ hold: showHold(hold, nameOf), cycle: showCycle(cycle, nameOf) });
+      return reply.code(202).send({ hold: showHold(hold, nameOf), cycle: cycle && showCycle(cycle, nameOf) });
+    },
+  );
+
+  app.post(
+    '/federation/holds/:id/reject',
+    {
+      schema: {
+        tags,
+        summary: 'Keep these keys as they are, until they are found again',
+        params: byId,
+        response: responses({ 200: holdRejected }, 'hold_not_found', 'hold_over'),
+      },
+    },
+    async ({ identity, params }) => {
+      const { tenantId, actor } = identity;
+      const hold = await rejectHeld(options, { tenantId, holdId: params.id, by: actor });
+      return { hold: showHold(hold, await store.inTenant(tenantId, backendNames)) };
     },
   );
 }

@@ -11,7 +11,7 @@ export interface ApiClient {
   readonly url: string;
   get<Answer>(path: string, query?: Query): Promise<Answer>;
   post<Answer>(path: string, body?: object): Promise<Answer>;
-  patch<Answer>(path: string, body: object): Promise<Answer>;
+  patch<Answer>(path: string, body: object, query?: Query): Promise<Answer>;
   delete<Answer>(path: string, query?: Query): Promise<Answer>;
 }
 
@@ -45,7 +45,7 @@ export function createApiClient(url: string, token: string): ApiClient {
     url,
     get: (path, query) => call('GET', path, query),
     post: (path, body) => call('POST', path, {}, body),
-    patch: (path, body) => call('PATCH', path, {}, body),
+    patch: (path, body, query) => call('PATCH', path, query, body),
     delete: (path, query) => call('DELETE', path, query),
   };
 }

@@ -41,11 +41,23 @@ export function backendFacts(output: Output, backend: BackendAnswer, status?: Ba
     ['backup', backend.backup_deprecated_keys ? 'yes' : 'no'],
     ['grace period', backend.grace_period],
     ['retain archived', backend.retain_archived],
+    ['rotation overlap', backend.rotation_overlap],
+    ['archive reminders', backend.archive_reminders.join(', ')],
+    ['expiry reminders', backend.expiry_reminders.join(', ')],
+    ['lifecycle rules', backend.lifecycle_rules.map(ruleLine).join('; ')],
+    ['validation rules', backend.validation_rules.length],
+    ['guard', `over ${backend.guard_percent}% and at least ${backend.guard_at_least}, or over half`],
     ['max versions', backend.max_versions],
     ['version history', backend.version_history ? 'yes' : 'no'],
     ['state', backend.state],
     ...(status ? statusFacts(status) : []),
   ]);
+}
+
+/** `team/**: grace period 1h, rotate every 90d` */
+function ruleLine({ paths, ...periods }: BackendAnswer['lifecycle_rules'][number]): string {
+  const named = Object.entries(periods).map(([name, text]) => `${name.replaceAll('_', ' ')} ${text}`);
+  return `${paths.join(', ')}: ${named.join(', ')}`;
 }
 
 function statusFacts(status: BackendStatus): [string, Cell][] {

@@ -31,6 +31,13 @@ export interface BackendOptions {
   interval?: string;
   gracePeriod?: string;
   retainArchived?: string;
+  rotationOverlap?: string;
+  archiveReminder?: string[];
+  expiryReminder?: string[];
+  lifecycleRules?: string;
+  validationRules?: string;
+  guardPercent?: number;
+  guardAtLeast?: number;
   maxVersions?: number;
   versionHistory?: boolean;
   autoDeprecate?: boolean;
@@ -52,6 +59,20 @@ export function addBackendOptions(command: Command): Command {
     .option('--no-backup', 'keep none')
     .option('--grace-period <duration>', 'from deprecated to archived (default: 24h)')
     .option('--retain-archived <duration>', 'from archived to purged (default: 90d)')
+    .option(
+      '--rotation-overlap <duration>',
+      'how long the version before may still be read by its number (default: 0s)',
+    )
+    .option('--archive-reminder <duration>', 'so long before the archive people are told; repeat for more', collect)
+    .option('--expiry-reminder <duration>', 'so long before the expiry people are told; repeat for more', collect)
+    .option('--lifecycle-rules <file>', 'JSON file: what of these periods, and of rotate_every, differs by path')
+    .option('--validation-rules <file>', 'JSON file: what values have to look like, by path')
+    .option(
+      '--guard-percent <number>',
+      'over this share of its keys a person has to say that they may go (default: 20)',
+      count,
+    )
+    .option('--guard-at-least <number>', 'and at least so many (default: 10)', count)
     .option('--max-versions <number>', 'how many versions of a value are kept (default: 10)', count)
     .option('--version-history', 'carry versions from before the first cycle too: a call each')
     .option('--no-version-history', 'carry what is current (default)')

@@ -31,6 +31,13 @@ export async function backendSettings(io: Io, options: BackendOptions): Promise<
       backup_deprecated_keys: options.backup,
       grace_period: options.gracePeriod,
       retain_archived: options.retainArchived,
+      rotation_overlap: options.rotationOverlap,
+      archive_reminders: options.archiveReminder,
+      expiry_reminders: options.expiryReminder,
+      lifecycle_rules: await rulesIn(options.lifecycleRules),
+      validation_rules: await rulesIn(options.validationRules),
+      guard_percent: options.guardPercent,
+      guard_at_least: options.guardAtLeast,
       max_versions: options.maxVersions,
       version_history: options.versionHistory,
       state: options.state,
@@ -96,14 +103,25 @@ function mappingRule(text: string): { from: string; to: string } {
 async function readDocument(input: InputReader, file: string): Promise<Members> {
   const text = file === '-' ? await input.read('the settings') : await readText(file);
   const name = file === '-' ? 'Standard input' : file;
-  let document: unknown;
+  const document = parsed(text, name);
+  if (!isObject(document)) throw new KeyferryError('usage_invalid', `${name} is not a JSON object.`);
+  return document;
+}
+
+/** Undefined if there is no such file named. What the rules say is checked by the API. */
+async function rulesIn(file: string | undefined): Promise<unknown[] | undefined> {
+  if (file === undefined) return undefined;
+  const rules = parsed(await readText(file), file);
+  if (!Array.isArray(rules)) throw new KeyferryError('usage_invalid', `${file} is not a JSON array of rules.`);
+  return rules;
+}
+
+function parsed(text: string, name: string): unknown {
   try {
-    document = JSON.parse(text);
+    return JSON.parse(text);
   } catch {
     throw new KeyferryError('usage_invalid', `${name} is not JSON.`);
   }
-  if (!isObject(document)) throw new KeyferryError('usage_invalid', `${name} is not a JSON object.`);
-  return document;
 }
 
 const isObject = (value: unknown): value is Members =>

@@ -1,8 +1,18 @@
-import type { BackendAnswer, BackendList, BackendRemoved, BackendStatus, BackendTest } from '@keyferry/contracts';
+import type {
+  BackendAnswer,
+  BackendList,
+  BackendPreview,
+  BackendRemoved,
+  BackendStatus,
+  BackendTest,
+  RemovalHeld,
+  RemovalPreview,
+} from '@keyferry/contracts';
 import { KeyferryError } from '@keyferry/core';
 import type { Command } from 'commander';
 import { route } from '../api/route.ts';
 import { backendFacts, backendTable } from '../backends/describe.ts';
+import { isLoss, previewText } from '../backends/preview.ts';
 import { addCommand, addGroup, type Host } from '../command.ts';
 import { confirm } from '../confirm.ts';
 import { plural } from '../output/format.ts';
@@ -55,20 +65,32 @@ export function backendCommands(program: Command, host: Host): void {
     },
   });
 
-  addCommand<BackendOptions & { rename?: string; acceptContainer?: boolean }>(group, host, {
+  addCommand<BackendOptions & UpdateOptions>(group, host, {
     usage: 'update <backend>',
     summary: 'change what is named, and leave the rest; a cycle is due at once',
     example: 'backend update team --interval 15m --exclude-path "bifrost/tmp/*"',
     options: (command) =>
       addBackendOptions(command)
         .option('--rename <name>', 'another name')
-        .option('--accept-container', 'take what the vault shows next for its own, though it is another than before'),
+        .option('--accept-container', 'take what the vault shows next for its own, though it is another than before')
+        .option('--dry-run', 'say what it would do to the keys there are, and change nothing')
+        .option('-y, --yes', 'don’t ask, even if keys would go'),
     async run({ options, args: [name = ''], output, api }) {
       const change = await backendSettings(output.io, options);
       if (options.rename !== undefined) change.name = options.rename;
       if (options.acceptContainer) change.accept_container = true;
       if (Object.keys(change).length === 0) throw new KeyferryError('usage_invalid', 'Nothing to change was named.');
-      const changed = await api().patch<BackendAnswer>(route`/federation/backends/${name}`, change);
+      const path = route`/federation/backends/${name}`;
+      const preview = await api().patch<BackendPreview>(path, change, { dry_run: true });
+      if (options.dryRun) {
+        output.answer(preview, () => previewText(output, preview));
+        return;
+      }
+      if (isLoss(preview)) {
+        output.note(previewText(output, preview));
+        await confirm(output, options.yes, `Change "${preview.backend}" all the same?`);
+      }
+      const changed = await api().patch<BackendAnswer>(path, change);
       output.answer(changed, () => backendFacts(output, changed));
     },
   });
@@ -105,27 +127,46 @@ export function backendCommands(program: Command, host: Host): void {
     },
   });
 
-  addCommand<{ archiveKeys?: boolean; yes?: boolean }>(group, host, {
+  addCommand<{ archiveKeys?: boolean; dryRun?: boolean; yes?: boolean }>(group, host, {
     usage: 'remove <backend>',
-    summary: 'remove a backend',
+    summary: 'remove a backend; one with many keys waits for `keyferry held approve`',
     example: 'backend remove team --archive-keys',
     options: (command) =>
       command
         .option('--archive-keys', 'archive its keys; without it, a backend that has some is not removed')
+        .option('--dry-run', 'say what it would do, and change nothing')
         .option('-y, --yes', 'don’t ask'),
     async run({ options, args: [name = ''], output, api }) {
       const client = api();
+      const path = route`/federation/backends/${name}`;
+      if (options.dryRun) {
+        const preview = await client.delete<RemovalPreview>(path, { dry_run: true });
+        const held = preview.would_hold ? ' So many wait for `keyferry held approve`.' : '';
+        output.answer(preview, () => `${plural(preview.live_keys, 'key')} would be archived.${held}`);
+        return;
+      }
       await confirm(
         output,
         options.yes,
         `Remove the backend "${name}"${options.archiveKeys ? ' and archive its keys' : ''}?`,
       );
-      const removed = await client.delete<BackendRemoved>(route`/federation/backends/${name}`, {
+      const result = await client.delete<BackendRemoved | RemovalHeld>(path, {
         archive_keys: options.archiveKeys === true,
       });
-      output.answer(removed, () => `Removed ${removed.name}; ${plural(removed.archived_keys, 'key')} archived.`);
+      output.answer(result, () =>
+        'held' in result
+          ? `${result.held.backend} has ${plural(result.held.keys, 'live key')}: \`keyferry held approve ${result.held.id}\` removes it.`
+          : `Removed ${result.name}; ${plural(result.archived_keys, 'key')} archived.`,
+      );
     },
   });
+}
+
+interface UpdateOptions {
+  rename?: string;
+  acceptContainer?: boolean;
+  dryRun?: boolean;
+  yes?: boolean;
 }
 
 function statusOf(api: { get<T>(path: string): Promise<T> }, id: string): Promise<BackendStatus> {

@@ -5,7 +5,7 @@ import type { FederationEvent } from './follow-events.ts';
 /** How many paths a line names. */
 const mostPaths = 3;
 
-/** An event in one line: `12:03:04  team  keys.updated  bifrost/openai/production` */
+/** An event in one line: `12:03:04  team  keys.rotated  bifrost/openai/production` */
 export function eventLine(event: FederationEvent): string {
   const time = new Date(event.time).toTimeString().slice(0, 8);
   return `${time}  ${printable(event.subject)}  ${event.type}  ${printable(summary(event))}`.trimEnd();
@@ -27,17 +27,11 @@ function summary(event: FederationEvent): string {
       const { candidates, keys, hold_id } = event.data;
       return `${candidates} of ${keys} keys would go: keyferry held approve ${hold_id}`;
     }
-    case 'keys.created':
-    case 'keys.updated':
-    case 'keys.restored':
-    case 'keys.deprecated':
-    case 'keys.archived':
-    case 'keys.expired':
-    case 'keys.purged':
-      return someOf(event.data.paths);
+    case 'deprecation.settled':
+      return `${event.data.state}${event.data.actor === null ? '' : ` by ${event.data.actor}`}: ${event.data.hold_id}`;
     default:
       // A newer server may tell of what this command doesn't know.
-      return '';
+      return 'paths' in event.data ? someOf(event.data.paths) : '';
   }
 }
 

@@ -1,67 +1,132 @@
-import { type EventType, forEachDespiteErrors } from '@keyferry/core';
+import { type EventType, forEachDespiteErrors, type Lifecycle, parseLifecycle } from '@keyferry/core';
 import {
   allTenants,
   appendEvents,
-  archiveKeys,
-  expireKeys,
-  listBackends,
-  lockBackends,
+  type Backend,
+  backendsToReckon,
+  backendsWithDueKeys,
+  byTime,
+  type DueKind,
+  dueKinds,
+  keysToReckon,
+  type LockedKey,
+  moveKeys,
+  noteOverdueTold,
+  noteReckoned,
   purgeKeys,
-  type Swept,
+  reckonKeys,
   type Tx,
+  takeDueKeys,
 } from '@keyferry/store';
-import { keyEvents } from '../key-events.ts';
+import { type KeyFacts, keyEvents } from '../key-events.ts';
 import type { CoordinationServices } from '../services.ts';
 
-type SweepEvent = Extract<EventType, 'keys.expired' | 'keys.archived' | 'keys.purged'>;
+/** What one pass does to keys that are due, and how it tells of it. */
+interface Pass {
+  event: Extract<EventType, `keys.${string}`>;
+  act(tx: Tx, work: { backend: Backend; lifecycle: Lifecycle; keys: LockedKey[]; now: Date }): Promise<void>;
+  /** What the event tells of each key beside its path. */
+  facts?(key: LockedKey, lifecycle: Lifecycle, now: Date): KeyFacts;
+}
 
-const passes: readonly [SweepEvent, (tx: Tx, now: Date, limit: number) => Promise<Swept[]>][] = [
-  ['keys.expired', expireKeys],
-  ['keys.archived', archiveKeys],
-  ['keys.purged', purgeKeys],
-];
+const passes: Record<DueKind, Pass> = {
+  expiry: {
+    event: 'keys.expired',
+    act: (tx, { backend, lifecycle, keys, now }) =>
+      moveKeys(tx, backend.tenant_id, keys, () => lifecycle, {
+        event: 'expiryPassed',
+        change: 'expired',
+        cause: byTime,
+        now,
+      }),
+  },
+  archive: {
+    event: 'keys.archived',
+    act: (tx, { backend, lifecycle, keys, now }) =>
+      moveKeys(tx, backend.tenant_id, keys, () => lifecycle, {
+        event: 'graceOver',
+        change: 'archived',
+        cause: byTime,
+        now,
+      }),
+  },
+  purge: {
+    event: 'keys.purged',
+    act: (tx, { keys, now }) => purgeKeys(tx, idsOf(keys), now),
+  },
+  archive_reminder: {
+    event: 'keys.archiving_soon',
+    act: (tx, { lifecycle, keys, now }) => reckonKeys(tx, told(keys, 'archiveReminderAt'), lifecycle, now),
+    facts: (key, lifecycle, now) => ({ at: lifecycle.timesOf(key, now).archiveAt }),
+  },
+  expiry_reminder: {
+    event: 'keys.expiring_soon',
+    act: (tx, { lifecycle, keys, now }) => reckonKeys(tx, told(keys, 'expiryReminderAt'), lifecycle, now),
+    facts: (key) => ({ at: key.expiresAt }),
+  },
+  rotation: {
+    event: 'keys.rotation_overdue',
+    act: (tx, { keys }) => noteOverdueTold(tx, idsOf(keys)),
+    facts: (key, lifecycle, now) => ({ due_at: lifecycle.timesOf(key, now).rotationDueAt }),
+  },
+};
 
 /** Keys that one transaction moves at most, so that a sweep never holds many rows for long. */
 const batchSize = 1_000;
 
-export type SweepCounts = Record<SweepEvent, number>;
+export type SweepCounts = Record<Pass['event'], number>;
 
-/** Does what is due by time alone: expiry, the end of grace, retention. */
+/** Does what is due by time alone: expiry, the end of grace, retention, reminders. Any number of schedulers may run it. */
 export async function sweep(services: CoordinationServices): Promise<SweepCounts> {
-  const counts: SweepCounts = { 'keys.expired': 0, 'keys.archived': 0, 'keys.purged': 0 };
+  const counts = Object.fromEntries(dueKinds.map((kind) => [passes[kind].event, 0])) as SweepCounts;
   await forEachDespiteErrors(await allTenants(services.store), async (tenantId) => {
-    for (const [type, pass] of passes) {
-      let moved: number;
-      do {
-        moved = await services.store.inTenant(tenantId, async (tx) => {
-          const now = services.now();
-          const swept = await pass(tx, now, batchSize);
-          await tell(tx, type, swept, now);
-          return swept.length;
-        });
-        counts[type] += moved;
-      } while (moved === batchSize);
-    }
+    const changed = await services.store.inTenant(tenantId, backendsToReckon);
+    await forEachDespiteErrors(changed, (backend) => reckonBackend(services, backend));
+    const due = await services.store.inTenant(tenantId, (tx) => backendsWithDueKeys(tx, services.now()));
+    await forEachDespiteErrors(due, async ({ backend, due: kinds }) => {
+      for (const kind of kinds) counts[passes[kind].event] += await sweepBackend(services, backend, kind);
+    });
   });
   return counts;
 }
 
-async function tell(tx: Tx, type: SweepEvent, swept: Swept[], now: Date): Promise<void> {
-  if (swept.length === 0) return;
-  const touched = await backendsOf(tx, swept);
-  await lockBackends(
-    tx,
-    touched.map(({ id }) => id),
-  );
-  // A removed backend still has keys whose retention ends; its events go on under its id.
-  for (const backend of touched) {
-    const paths = swept.filter((key) => key.backend_id === backend.id).map((key) => key.local_path);
-    await appendEvents(tx, backend.id, keyEvents(type, backend, null, paths), now);
+async function sweepBackend(services: CoordinationServices, backend: Backend, kind: DueKind): Promise<number> {
+  const { event, act, facts } = passes[kind];
+  const lifecycle = parseLifecycle(backend);
+  let swept = 0;
+  for (;;) {
+    const now = services.now();
+    const count = await services.store.inTenant(backend.tenant_id, async (tx) => {
+      const keys = await takeDueKeys(tx, backend.id, kind, now, batchSize);
+      if (keys.length === 0) return 0;
+      await act(tx, { backend, lifecycle, keys, now });
+      const items = keys.map((key) => ({ path: key.localPath, ...facts?.(key, lifecycle, now) }));
+      await appendEvents(tx, backend.id, keyEvents(event, backend, null, items), now);
+      return keys.length;
+    });
+    swept += count;
+    if (count < batchSize) return swept;
   }
 }
 
-async function backendsOf(tx: Tx, swept: Swept[]) {
-  const ids = [...new Set(swept.map((key) => key.backend_id))].sort();
-  const known = new Map((await listBackends(tx, { removedToo: true })).map((backend) => [backend.id, backend]));
-  return ids.flatMap((id) => known.get(id) ?? []);
+/** Reckons what is due for a backend's keys anew, after its settings have changed. */
+async function reckonBackend(services: CoordinationServices, backend: Backend): Promise<void> {
+  const lifecycle = parseLifecycle(backend);
+  const all = backend.lifecycle_rules.some((rule) => rule.rotate_every_seconds !== undefined);
+  let after: Buffer | undefined = Buffer.alloc(0);
+  while (after) {
+    const page: Buffer = after;
+    after = await services.store.inTenant(backend.tenant_id, async (tx) => {
+      const keys = await keysToReckon(tx, backend.id, { after: page, all, limit: batchSize });
+      await reckonKeys(tx, keys, lifecycle, services.now());
+      return keys.length < batchSize ? undefined : keys.at(-1)?.remoteHash;
+    });
+  }
+  await services.store.inTenant(backend.tenant_id, (tx) => noteReckoned(tx, backend));
 }
+
+const idsOf = (keys: readonly LockedKey[]) => keys.map(({ id }) => id);
+
+/** As if the reminder that is due had never been: it is told of now, and the next one is looked for. */
+const told = (keys: readonly LockedKey[], reminder: 'archiveReminderAt' | 'expiryReminderAt') =>
+  keys.map((key) => ({ ...key, [reminder]: null }));

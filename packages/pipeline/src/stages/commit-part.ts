@@ -1,13 +1,18 @@
 import { randomUUID } from 'node:crypto';
-import { classOf, describeError, KeyferryError, type Outcome, outcomes } from '@keyferry/core';
+import { classOf, describeError, type KeyChange, KeyferryError, type Outcome, outcomes } from '@keyferry/core';
 import {
   addCandidates,
   addIssues,
   appendEvents,
+  byCycle,
   type Dispatch,
   holdShard,
   type Issue,
   loadKeys,
+  type NewEvent,
+  type NewKeyChange,
+  noteFindings,
+  noteKeyChanges,
   noteSeen,
   ownersOf,
   type Shard,
@@ -99,11 +104,15 @@ async function commitRound(
   const { services, cycle, backend } = run;
   const now = services.now();
   const keys = await services.keyring.ofTenant(cycle.tenant_id);
-  const decideOn = (item: Reading, earlier?: SecretReading[]): Decision => {
-    const owner = owners.get(item.local);
+  const decideOn = (read: Reading, earlier?: SecretReading[]): Decision => {
+    const stored = known.get(read.remote) ?? null;
+    // A key keeps its name until it is renamed, which the guard has its say in.
+    const item = stored ? { ...read, local: stored.localPath } : read;
+    const owner = stored ? undefined : owners.get(item.local);
     if (owner && !isOwn(owner, backend, item.remote)) return pathTaken(item);
+    const { judge, lifecycle } = run;
     const id = randomUUID();
-    return decide({ item, known: known.get(item.remote) ?? null, id, backend, keys, now, ...(earlier && { earlier }) });
+    return decide({ item, known: stored, id, backend, judge, lifecycle, keys, now, ...(earlier && { earlier }) });
   };
   const atFirst = readings.map((item) => decideOn(item));
   const decisions = backend.version_history ? await withHistory(run, shard, atFirst, known, decideOn) : atFirst;
@@ -114,6 +123,7 @@ async function commitRound(
     const context = {
       tenantId: cycle.tenant_id,
       backendId: backend.id,
+      cycleId: cycle.id,
       digestKeyId: keys.digestKeyId,
       encryptionKeyId: keys.encryptionKeyId,
       maxVersions: backend.max_versions,
@@ -132,9 +142,16 @@ async function commitRound(
     await addIssues(
       tx,
       cycle,
-      landed.flatMap(({ issue }) => issue ?? []),
+      landed.flatMap(({ issues }) => issues),
     );
-    await appendEvents(tx, backend.id, eventsOf(run, landed), now);
+    const news = await noteFindings(
+      tx,
+      cycle,
+      landed.flatMap(({ finding }) => finding ?? []),
+      now,
+    );
+    await noteKeyChanges(tx, cycle.tenant_id, byCycle(cycle.id), landed.flatMap(changesOf), now);
+    await appendEvents(tx, backend.id, eventsOf(run, landed, news), now);
 
     const settled = [...landed.map(({ item }) => item.remote), ...failed.map(({ remotePath }) => remotePath)];
     const gone = new Set(settled);
@@ -143,7 +160,8 @@ async function commitRound(
     );
     const counts = {
       ...countOutcomes([...landed.map(({ outcome }) => outcome), ...failed.map(({ outcome }) => outcome)]),
-      history_incomplete: landed.filter(({ issue }) => issue?.outcome === 'history').length,
+      history_incomplete: landed.filter(({ issues }) => issues.some(({ outcome }) => outcome === 'history')).length,
+      warned: landed.filter(({ issues }) => issues.some(({ outcome }) => outcome === 'warned')).length,
     };
     const next = await settleShard(tx, shard, { left: rest, counts, calls, now });
     return { settled, overtaken, next };
@@ -166,7 +184,8 @@ async function withHistory(
       if (!decision.write?.ciphertext) return decision;
       const { item } = decision;
       const { earlier, issue } = await readHistory(run, item, known.get(item.remote) ?? null, shard.attempts);
-      return { ...decideOn(item, earlier), issue: issue ?? decision.issue };
+      const again = decideOn(item, earlier);
+      return { ...again, issues: issue ? [...again.issues, issue] : again.issues };
     }),
   );
 }
@@ -202,14 +221,44 @@ function reportOf(remotePath: string, error: Error): Issue {
   return { remotePath, outcome, code, class: failureClass, message };
 }
 
-function eventsOf({ backend, cycle }: StageRun, landed: Decision[]) {
-  const expired = landed.filter(({ expires }) => expires).map(({ item }) => item.local);
-  const pathsWith = (outcome: Outcome) => landed.filter((one) => one.outcome === outcome).map(({ item }) => item.local);
+/** What the key's story tells of a decision that landed. That a key came to be is in its own row. */
+function changesOf({ known, write }: Decision): NewKeyChange[] {
+  if (!known || !write) return [];
+  const change = (word: KeyChange): NewKeyChange => ({
+    keyId: known.id,
+    change: word,
+    from: known.state,
+    to: write.state,
+    version: write.version,
+  });
+  const moved = known.state !== write.state;
   return [
-    ...keyEvents('keys.created', backend, cycle.id, pathsWith('added')),
-    ...keyEvents('keys.updated', backend, cycle.id, pathsWith('updated')),
-    ...keyEvents('keys.restored', backend, cycle.id, pathsWith('restored')),
-    ...keyEvents('keys.expired', backend, cycle.id, expired),
+    ...(moved ? [change(write.state === 'expired' ? 'expired' : known.state === 'expired' ? 'renewed' : 'found')] : []),
+    ...(write.ciphertext ? [change('rotated')] : []),
+  ];
+}
+
+function eventsOf({ backend, cycle }: StageRun, landed: Decision[], newlyFound: ReadonlySet<string>): NewEvent[] {
+  const about = (type: Parameters<typeof keyEvents>[0], keys: Parameters<typeof keyEvents>[3]) =>
+    keyEvents(type, backend, cycle.id, keys);
+  const pathsWith = (outcome: Outcome) => landed.filter((one) => one.outcome === outcome).map(({ item }) => item.local);
+  const rotated = landed.flatMap(({ item, known, write }) =>
+    known && write?.ciphertext ? [{ path: item.local, from_version: known.version, to_version: write.version }] : [],
+  );
+  const expired = landed.filter(({ known, write }) => write?.state === 'expired' && known?.state !== 'expired');
+  const invalid = landed.flatMap(({ item, known, finding }) => {
+    const [problem] = finding?.rejected && newlyFound.has(item.remote) ? finding.problems : [];
+    return problem ? [{ path: item.local, ...problem, served_version: known?.version ?? null }] : [];
+  });
+  return [
+    ...about('keys.created', pathsWith('added')),
+    ...about('keys.rotated', rotated),
+    ...about('keys.restored', pathsWith('restored')),
+    ...about(
+      'keys.expired',
+      expired.map(({ item }) => item.local),
+    ),
+    ...about('keys.invalid', invalid),
   ];
 }
 

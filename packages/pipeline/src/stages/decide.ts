@@ -1,12 +1,21 @@
-import { keyTypeOf, type Outcome, type RemoteReading, type Settlement, settle } from '@keyferry/core';
+import {
+  type KeyType,
+  type Lifecycle,
+  type Outcome,
+  type RemoteReading,
+  type Settlement,
+  settle,
+} from '@keyferry/core';
 import {
   type Backend,
+  type Finding,
   type Issue,
   type KeyWrite,
   type StoredKey,
   type TenantKeys,
   valueBinding,
 } from '@keyferry/store';
+import type { Judge, Judgement } from '@keyferry/validation';
 import type { SecretReading } from '@keyferry/vaults';
 import type { Reading } from './commit-part.ts';
 
@@ -15,44 +24,59 @@ const maxValueBytes = 2 * 1024 * 1024;
 
 export interface Decision {
   item: Reading;
+  known: StoredKey | null;
   outcome: Outcome;
   write: KeyWrite | null;
-  issue: Issue | null;
-  /** The key becomes expired by this, of which no sweep will tell. */
-  expires: boolean;
+  issues: Issue[];
+  /** What validation says of the value; null where it was not looked at. */
+  finding: Finding | null;
 }
 
-interface DecisionInput {
+export interface DecisionInput {
   item: Reading;
   known: StoredKey | null;
   /** For a key that is new. */
   id: string;
   backend: Backend;
+  judge: Judge;
+  lifecycle: Lifecycle;
   keys: TenantKeys;
   now: Date;
   /** Versions that the vault made before this one and that were not seen here, the oldest first. */
   earlier?: SecretReading[];
 }
 
-/** What becomes of one secret that was read. Encrypts its value where the value is to be stored. */
+/**
+ * What becomes of one secret that was read. A value that validation refuses never replaces one that is stored: what was
+ * served goes on being served. Encrypts a value that is to be stored.
+ */
 export function decide(input: DecisionInput): Decision {
-  const { item, known, backend, keys, now } = input;
-  const { reading } = item;
-  if (reading.value.size > maxValueBytes) return tooLarge(item);
+  const { item, known, backend, judge, keys, now } = input;
+  const { value, metadata } = item.reading;
+  if (value.size > maxValueBytes) return tooLarge(input);
+  const judgement = judge.judge(item.local, value.reveal(), metadata.type);
+  if (judgement.rejected) return refused(input, judgement.problems);
 
-  const digest = keys.digest(reading.value.reveal());
-  const remote: RemoteReading = { ...reading, digest: digest.toString('hex') };
+  const digest = keys.digest(value.reveal());
+  const remote: RemoteReading = { ...item.reading, digest: digest.toString('hex') };
   const settlement = settle(known, remote, backend.conflict_policy, now);
-  const issue = issueOf(item, settlement.outcome);
-  if (settlement.write === 'none') return { item, outcome: settlement.outcome, write: null, issue, expires: false };
-  const expires = settlement.state === 'expired' && known?.state !== 'expired';
-  return { item, outcome: settlement.outcome, write: writeOf(input, digest, settlement), issue, expires };
+  const { outcome } = settlement;
+  const warnings = judgement.problems.map((problem) => warningOf(item, problem));
+  return {
+    item,
+    known,
+    outcome,
+    write: settlement.write === 'none' ? null : writeOf(input, digest, settlement, judgement.type),
+    issues: [...issuesOf(item, outcome), ...warnings],
+    finding: findingOf(item, false, judgement.problems),
+  };
 }
 
 function writeOf(
-  { item, known, id, backend, keys, earlier = [] }: DecisionInput,
+  { item, known, id, backend, lifecycle, keys, now, earlier = [] }: DecisionInput,
   digest: Buffer,
   settlement: Settlement,
+  type: KeyType,
 ): KeyWrite {
   const { reading } = item;
   const keyId = known?.id ?? id;
@@ -62,22 +86,27 @@ function writeOf(
   const value = reading.value.reveal();
   const sealed = (bytes: Buffer, number: number) =>
     keys.seal(bytes, valueBinding(backend.tenant_id, keyId, number)).ciphertext;
+  const digests = digestsAfter(settlement, known, digest);
+  const overlap = known && replaces ? lifecycle.overlapOf(item.local) : 0;
   return {
     id: keyId,
     rowVersion: known?.rowVersion ?? null,
     version,
     remotePath: item.remote,
     localPath: item.local,
-    type: keyTypeOf(value.toString('utf8'), reading.metadata.type),
+    type,
     state: settlement.state,
     contentType: reading.contentType,
     metadata: reading.metadata,
     remoteVersion: reading.version,
     remoteRevision: reading.revision,
     remoteCreatedAt: reading.createdAt,
-    ...digestsAfter(settlement, known, digest),
+    ...digests,
     expiresAt: reading.expiresAt,
+    ...timesAfter(settlement, { item, known, lifecycle, now, replaces }),
+    rolledBack: known?.rolledBack === true && !digests.localDigest.equals(digest),
     ciphertext: replaces ? sealed(value, version) : null,
+    readableUntil: overlap > 0 ? new Date(now.getTime() + overlap * 1000) : null,
     earlier: earlier.map((old, index) => ({
       version: before + index + 1,
       contentType: old.contentType,
@@ -89,6 +118,34 @@ function writeOf(
   };
 }
 
+/** When what is due for the key after the write. */
+function timesAfter(
+  { state }: Settlement,
+  {
+    item,
+    known,
+    lifecycle,
+    now,
+    replaces,
+  }: Pick<DecisionInput, 'item' | 'known' | 'lifecycle' | 'now'> & { replaces: boolean },
+) {
+  const { purgeAt, expiryReminderAt, rotationDueAt } = lifecycle.timesOf(
+    {
+      localPath: item.local,
+      state,
+      revoked: known?.revoked ?? false,
+      stateChangedAt: known && known.state === state ? known.stateChangedAt : now,
+      deprecatedAt: state === 'active' ? null : (known?.deprecatedAt ?? null),
+      expiresAt: item.reading.expiresAt,
+      valueAt: known && !replaces ? known.valueAt : (item.reading.createdAt ?? now),
+      archiveReminderAt: null,
+      expiryReminderAt: known?.expiryReminderAt ?? null,
+    },
+    now,
+  );
+  return { purgeAt, expiryReminderAt, rotationDueAt };
+}
+
 /** Where base, local and remote stand after the write. Base is what both sides last agreed on, or know of each other. */
 function digestsAfter({ write }: Settlement, known: StoredKey | null, digest: Buffer) {
   const same = { baseDigest: digest, localDigest: digest, remoteDigest: digest };
@@ -98,33 +155,61 @@ function digestsAfter({ write }: Settlement, known: StoredKey | null, digest: Bu
   return { baseDigest: digest, localDigest: local, remoteDigest: digest };
 }
 
-function tooLarge(item: Reading): Decision {
-  const message = `"${item.remote}" has ${item.reading.value.size} bytes, more than a key may have.`;
-  const issue: Issue = {
-    remotePath: item.remote,
-    outcome: 'invalid',
-    code: 'value_too_large',
-    class: 'too_large',
-    message,
-  };
-  return { item, outcome: 'invalid', write: null, issue, expires: false };
+function tooLarge(input: DecisionInput): Decision {
+  const { remote, reading } = input.item;
+  const message = `"${remote}" has ${reading.value.size} bytes, more than a key may have.`;
+  return refused(input, [{ code: 'value_too_large', message }]);
 }
+
+/** What is stored, if anything is, stays as it is. */
+function refused({ item, known }: DecisionInput, problems: Judgement['problems']): Decision {
+  const issues = problems.map(
+    ({ code, message }): Issue => ({
+      remotePath: item.remote,
+      outcome: 'invalid',
+      code,
+      class: code === 'value_too_large' ? 'too_large' : 'invalid',
+      message,
+    }),
+  );
+  return { item, known, outcome: 'invalid', write: null, issues, finding: findingOf(item, true, problems) };
+}
+
+const findingOf = (
+  { remote, local, reading }: Reading,
+  rejected: boolean,
+  problems: Judgement['problems'],
+): Finding => ({
+  remotePath: remote,
+  localPath: local,
+  remoteVersion: reading.version,
+  rejected,
+  problems,
+});
+
+const warningOf = ({ remote }: Reading, { code, message }: Judgement['problems'][number]): Issue => ({
+  remotePath: remote,
+  outcome: 'warned',
+  code,
+  class: null,
+  message,
+});
 
 /** A key of another backend, or of another secret of this one, came to have the path after this was validated. */
 export function pathTaken(item: Reading): Decision {
   const message = `"${item.local}" was taken by another key in the meantime.`;
   const issue: Issue = { remotePath: item.remote, outcome: 'skipped', code: 'path_taken', class: null, message };
-  return { item, outcome: 'skipped', write: null, issue, expires: false };
+  return { item, known: null, outcome: 'skipped', write: null, issues: [issue], finding: null };
 }
 
-function issueOf({ remote }: Reading, outcome: Outcome): Issue | null {
+function issuesOf({ remote }: Reading, outcome: Outcome): Issue[] {
   if (outcome === 'conflicting') {
     const message = `"${remote}" was changed in the vault and here.`;
-    return { remotePath: remote, outcome, code: 'conflict_manual', class: null, message };
+    return [{ remotePath: remote, outcome, code: 'conflict_manual', class: null, message }];
   }
   if (outcome === 'skipped') {
     const message = `"${remote}" has an older version in the vault than the one stored.`;
-    return { remotePath: remote, outcome, code: 'version_older', class: null, message };
+    return [{ remotePath: remote, outcome, code: 'version_older', class: null, message }];
   }
-  return null;
+  return [];
 }

@@ -1,22 +1,41 @@
-import { describeError, type ErrorCode, KeyferryError } from '@keyferry/core';
+import {
+  describeError,
+  describePathProblem,
+  type ErrorCode,
+  KeyferryError,
+  pathProblem,
+  statesLeftBy,
+} from '@keyferry/core';
 import {
   addIssues,
   addToCycle,
   appendEvents,
+  backUpKeys,
+  byCycle,
   type Candidate,
   countCandidates,
-  deprecateKeys,
   dropCandidates,
+  dropImpossibleRenames,
+  dropMalformedRenames,
+  dropMissing,
   failCycle,
   holdBack,
   holdStage,
   type Issue,
+  lockKeys,
+  moveKeys,
   moveStage,
+  type NewKeyChange,
   nextCandidates,
+  noteApprovals,
+  noteKeyChanges,
+  noteMissing,
+  renameKeys,
   shardFailures,
 } from '@keyferry/store';
 import type { Presence } from '@keyferry/vaults';
 import { provesContainer } from '../container.ts';
+import { heldEvent } from '../held-event.ts';
 import { keyEvents } from '../key-events.ts';
 import { logCycle } from '../log-cycle.ts';
 import type { StageHandler, StageRun } from './stage-run.ts';
@@ -24,25 +43,37 @@ import type { StageHandler, StageRun } from './stage-run.ts';
 const batchSize = 200;
 
 /**
- * Removes nothing that isn't proven gone. The guard comes first and costs no call; then each candidate is read directly,
- * the container is seen once more after those reads, and only then its keys are backed up and deprecated.
+ * Removes nothing that isn't proven gone. The guard comes first and costs no call; then each candidate that is missing is
+ * read directly, the container is seen once more after those reads, and only then its keys are backed up and deprecated.
+ * What the settings leave out by now, or call by another name, needs no proof: a person said so, and the guard let it pass.
  */
 export const deprecate: StageHandler = async (run) => {
   const { services, cycle, backend } = run;
   if (await failIfIncomplete(run)) return [];
-  if (backend.auto_deprecate) await guard(run);
-  else await leaveMissing(run);
-
-  for (;;) {
-    run.signal.throwIfAborted();
-    const batch = await services.store.inTenant(cycle.tenant_id, (tx) => nextCandidates(tx, cycle.id, batchSize));
-    if (batch.length === 0) break;
-    await removeProven(run, batch);
-  }
+  if (!backend.auto_deprecate) await leaveMissing(run);
+  await guard(run);
+  await eachBatch(run, 'absent', (batch) => removeProven(run, batch));
+  await eachBatch(run, 'out_of_scope', (batch) => removeLeftOut(run, batch));
+  await rename(run);
   return await services.store.inTenant(cycle.tenant_id, async (tx) => [
     await moveStage(tx, cycle, 'notify', { counts: {}, calls: {}, now: services.now() }),
   ]);
 };
+
+async function eachBatch(
+  { services, cycle, signal }: StageRun,
+  cause: 'absent' | 'out_of_scope',
+  work: (batch: Candidate[]) => Promise<void>,
+): Promise<void> {
+  for (;;) {
+    signal.throwIfAborted();
+    const batch = await services.store.inTenant(cycle.tenant_id, (tx) =>
+      nextCandidates(tx, cycle.id, cause, batchSize),
+    );
+    if (batch.length === 0) return;
+    await work(batch);
+  }
+}
 
 /** A cycle that gave up on a shard has failed, for the shard's reason, and deprecates nothing. */
 async function failIfIncomplete({ services, cycle, backend }: StageRun): Promise<boolean> {
@@ -66,59 +97,107 @@ async function guard({ services, cycle, backend }: StageRun): Promise<void> {
   const now = services.now();
   await services.store.inTenant(cycle.tenant_id, async (tx) => {
     await holdStage(tx, cycle);
-    const { held, holdId, opened, estimate } = await holdBack(tx, cycle, now);
-    if (opened)
-      await appendEvents(
-        tx,
-        backend.id,
-        [
-          {
-            type: 'deprecation.held',
-            data: {
-              backend_id: backend.id,
-              backend: backend.name,
-              kind: backend.kind,
-              cycle_id: cycle.id,
-              hold_id: holdId,
-              candidates: estimate.candidates,
-              keys: estimate.keys,
-            },
-          },
-        ],
-        now,
-      );
+    const threshold = { percent: backend.guard_percent, atLeast: backend.guard_at_least };
+    const { held, holdId, opened, estimate } = await holdBack(tx, cycle, threshold, now);
+    if (opened && holdId !== null)
+      await appendEvents(tx, backend.id, [heldEvent(backend, { ...estimate, cycleId: cycle.id, holdId })], now);
     await addToCycle(tx, cycle.id, { held }, {});
   });
 }
 
-/** With auto_deprecate off, keys are reported as missing and stay. */
-async function leaveMissing({ services, cycle }: StageRun): Promise<void> {
+/** With auto_deprecate off, keys are reported as missing for ever, and stay. */
+async function leaveMissing({ services, cycle, backend }: StageRun): Promise<void> {
+  const now = services.now();
   await services.store.inTenant(cycle.tenant_id, async (tx) => {
     await holdStage(tx, cycle);
-    const missing = await countCandidates(tx, cycle.id);
-    await dropCandidates(tx, cycle.id);
+    const news = await noteMissing(tx, cycle.id, now);
+    const missing = await dropMissing(tx, cycle.id);
+    const changes = news.map(
+      ({ id }): NewKeyChange => ({ keyId: id, change: 'missing', from: 'active', to: 'active' }),
+    );
+    await noteKeyChanges(tx, cycle.tenant_id, byCycle(cycle.id), changes, now);
+    const paths = news.map(({ local_path }) => local_path);
+    await appendEvents(tx, backend.id, keyEvents('keys.missing', backend, cycle.id, paths), now);
     await addToCycle(tx, cycle.id, { missing }, {});
   });
 }
 
 async function removeProven(run: StageRun, batch: Candidate[]): Promise<void> {
-  const { services, cycle, backend } = run;
   const findings = await confirmAll(run, batch);
   const proven = findings.filter(({ gone }) => gone).map(({ candidate }) => candidate.id);
   const issues = findings.flatMap(({ issue }) => issue ?? []);
+  await removeKeys(run, batch, { ids: proven, event: 'removed', deprecatedFor: 'absent', issues });
+}
+
+async function removeLeftOut(run: StageRun, batch: Candidate[]): Promise<void> {
+  const ids = batch.map(({ id }) => id);
+  await removeKeys(run, batch, { ids, event: 'leftScope', deprecatedFor: 'out_of_scope', issues: [] });
+}
+
+/** Deprecates keys of a batch, after a backup if the backend wants one, and takes the batch out of the cycle. */
+async function removeKeys(
+  run: StageRun,
+  batch: Candidate[],
+  removal: { ids: string[]; event: 'removed' | 'leftScope'; deprecatedFor: 'absent' | 'out_of_scope'; issues: Issue[] },
+): Promise<void> {
+  const { services, cycle, backend } = run;
+  const { ids, event, deprecatedFor, issues } = removal;
   const calls = run.takeCalls();
   const now = services.now();
   await services.store.inTenant(cycle.tenant_id, async (tx) => {
     await holdStage(tx, cycle);
-    const paths = await deprecateKeys(tx, proven, { backup: backend.backup_deprecated_keys, now });
+    const keys = await lockKeys(
+      tx,
+      ids,
+      event === 'removed' ? statesLeftBy(event) : [...statesLeftBy(event), 'deprecated'],
+    );
+    const going = keys.map(({ id }) => id);
+    // What was deprecated before has its backup from then.
+    const active = keys.filter(({ state }) => state === 'active').map(({ id }) => id);
+    if (backend.backup_deprecated_keys) await backUpKeys(tx, active, 'deprecated', now);
+    await moveKeys(tx, cycle.tenant_id, keys, () => run.lifecycle, {
+      event,
+      change: 'deprecated',
+      set: { deprecatedAt: now, deprecatedFor },
+      cause: { ...byCycle(cycle.id), reason: deprecatedFor },
+      now,
+    });
+    await noteApprovals(tx, going);
     await dropCandidates(
       tx,
       cycle.id,
       batch.map(({ id }) => id),
     );
     await addIssues(tx, cycle, issues);
+    const paths = keys.map(({ localPath }) => localPath);
     await appendEvents(tx, backend.id, keyEvents('keys.deprecated', backend, cycle.id, paths), now);
-    await addToCycle(tx, cycle.id, { deprecated: paths.length, unconfirmed: issues.length }, calls);
+    await addToCycle(tx, cycle.id, { deprecated: keys.length, unconfirmed: issues.length }, calls);
+  });
+}
+
+/** Gives keys the names that path_mapping gives them now, all at once, since they may want each other's. */
+async function rename({ services, cycle, backend }: StageRun): Promise<void> {
+  const now = services.now();
+  await services.store.inTenant(cycle.tenant_id, async (tx) => {
+    await holdStage(tx, cycle);
+    if ((await countCandidates(tx, cycle.id, 'renamed')) === 0) return;
+    const problemOf = (path: string) => {
+      const problem = pathProblem(path);
+      return problem && describePathProblem(problem);
+    };
+    const issues = [
+      ...(await dropMalformedRenames(tx, cycle.id, problemOf)),
+      ...(await dropImpossibleRenames(tx, cycle.id)),
+    ];
+    const renamed = await renameKeys(tx, cycle.id, now);
+    const changes = renamed.map(
+      ({ id, state }): NewKeyChange => ({ keyId: id, change: 'renamed', from: state, to: state }),
+    );
+    await noteKeyChanges(tx, cycle.tenant_id, byCycle(cycle.id), changes, now);
+    const told = renamed.map(({ local_path, renamed_from }) => ({ path: local_path, renamed_from }));
+    await addIssues(tx, cycle, issues);
+    await appendEvents(tx, backend.id, keyEvents('keys.renamed', backend, cycle.id, told), now);
+    await addToCycle(tx, cycle.id, { renamed: renamed.length, unconfirmed: issues.length }, {});
   });
 }
 

@@ -2,14 +2,17 @@ import { type KeyferryError, type Stage, shardSize } from '@keyferry/core';
 import {
   addCandidates,
   addIssues,
+  addRenames,
   addShards,
   clearDiscovery,
   countCandidates,
   holdStage,
   type Issue,
+  keyNames,
   knownRevisions,
   liveKeys,
   moveStage,
+  noteNamed,
   noteProbe,
   noteSeen,
   ownersOf,
@@ -50,6 +53,7 @@ export const discover: StageHandler = async (run) => {
     excluded: 0,
     empty: 0,
     out_of_scope: 0,
+    kept: 0,
     credentials_refused: connection.refusedCredentials ? 1 : 0,
   };
   const listing = connection.list(
@@ -62,28 +66,29 @@ export const discover: StageHandler = async (run) => {
   );
   for await (const page of readAhead(listing)) {
     counts.discovered += page.length;
-    const excluded: string[] = [];
     for (const ref of page) {
-      const standing = standingOf(ref, known);
-      // By a person's word, so it needs no line of its own in every report.
+      // By a person's word, so it needs no line of its own in every report. Its key, if there is one, counts as left out.
       if (scope.excludes(ref.path)) {
         counts.skipped = ++counts.excluded;
-        if (standing === 'changed') excluded.push(ref.path);
-      } else if (standing === 'gone') counts.gone++;
+        continue;
+      }
+      const standing = standingOf(ref, known);
+      if (standing === 'gone') counts.gone++;
       else if (standing === 'unchanged') counts.unchanged++;
       else await shards.add(ref, standing === 'new');
     }
-    await noteListed(run, excluded);
   }
   await shards.flush();
   const empty = scope.unmatched().map(nothingFound);
   counts.empty = empty.length;
-  counts.out_of_scope = await nominateMissing(run, known);
+  Object.assign(counts, await nominateMissing(run, known));
+  const renaming = backend.names_current ? 0 : await nominateRenamed(run);
   const calls = run.takeCalls();
 
   return await services.store.inTenant(cycle.tenant_id, async (tx) => {
     await holdStage(tx, cycle);
     await noteProbe(tx, backend, probe);
+    if (renaming === 0) await noteNamed(tx, backend);
     await addIssues(tx, cycle, [...empty, ...credentialsIssue(run, connection.refusedCredentials)]);
     const next = stageAfter({ shards: shards.count, candidates: await countCandidates(tx, cycle.id) });
     const set = {
@@ -96,15 +101,6 @@ export const discover: StageHandler = async (run) => {
     return [await moveStage(tx, cycle, next, { counts, calls, now: services.now(), set })];
   });
 };
-
-/** Deprecated keys that are listed, though a person excluded them, have not been shown to be gone. */
-async function noteListed({ services, cycle, backend }: StageRun, paths: string[]): Promise<void> {
-  if (paths.length === 0) return;
-  await services.store.inTenant(cycle.tenant_id, async (tx) => {
-    await holdStage(tx, cycle);
-    await noteSeen(tx, backend.id, paths, services.now());
-  });
-}
 
 /** Most often a slip of the pen: a vault shows a folder that does not exist as it shows an empty one. */
 function nothingFound(syncPath: string): Issue {
@@ -140,36 +136,51 @@ async function loadIndex({ services, cycle, backend, signal }: StageRun): Promis
 }
 
 /**
- * Live keys that the listing did not bring become candidates, but for those outside the scope, which it did not look for.
- * Returns how many are outside.
+ * Live keys that the listing did not bring become candidates: as missing, or, where the settings leave them out by now and
+ * the listing did not look for them, as out of scope. Returns how many are outside, and how many a person keeps.
  */
-async function nominateMissing(run: StageRun, known: KnownIndex): Promise<number> {
+async function nominateMissing(run: StageRun, known: KnownIndex): Promise<{ out_of_scope: number; kept: number }> {
   const { services, cycle, backend, scope } = run;
-  let outside = 0;
+  const counts = { out_of_scope: 0, kept: 0 };
   for (const hashes of known.unseenLive(candidateBatch)) {
     run.signal.throwIfAborted();
     await services.store.inTenant(cycle.tenant_id, async (tx) => {
       await holdStage(tx, cycle);
       const keys = await liveKeys(tx, backend.id, hashes);
       const { inside = [], beyond = [] } = Object.groupBy(keys, ({ remotePath }) =>
-        scope.includes(remotePath) ? 'inside' : 'beyond',
+        scope.includes(remotePath) && !scope.excludes(remotePath) ? 'inside' : 'beyond',
       );
-      outside += beyond.length;
-      // A listing that did not look for a deprecated key says nothing about it.
-      await noteSeen(
-        tx,
-        backend.id,
-        beyond.map(({ remotePath }) => remotePath),
-        services.now(),
-      );
-      await addCandidates(
-        tx,
-        cycle,
-        inside.map((key) => key.id),
-      );
+      counts.out_of_scope += beyond.length;
+      counts.kept += keys.filter(({ kept }) => kept).length;
+      await addCandidates(tx, cycle, idsOf(inside));
+      // A listing that did not look for a deprecated key says nothing about it: it is not archived for what was proven before.
+      const paths = beyond.map(({ remotePath }) => remotePath);
+      await noteSeen(tx, backend.id, paths, services.now(), { proven: true });
+      await addCandidates(tx, cycle, idsOf(beyond), 'out_of_scope');
     });
   }
-  return outside;
+  return counts;
+}
+
+const idsOf = (keys: readonly { id: string }[]) => keys.map(({ id }) => id);
+
+/** Keys that the path mapping of now gives another name become candidates for it. Returns how many there are. */
+async function nominateRenamed(run: StageRun): Promise<number> {
+  const { services, cycle, backend, mapping, signal } = run;
+  let count = 0;
+  for await (const page of keyNames(services.store, cycle.tenant_id, backend.id)) {
+    signal.throwIfAborted();
+    const renamed = page.flatMap(({ id, remotePath, localPath }) => {
+      const newPath = mapping.toLocal(remotePath);
+      return newPath === localPath ? [] : [{ id, newPath }];
+    });
+    count += renamed.length;
+    await services.store.inTenant(cycle.tenant_id, async (tx) => {
+      await holdStage(tx, cycle);
+      await addRenames(tx, cycle, renamed);
+    });
+  }
+  return count;
 }
 
 /** Collects refs into shards and writes them while the listing goes on: all that are full by then, one time after another. */

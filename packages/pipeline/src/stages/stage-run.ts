@@ -1,6 +1,7 @@
 import type { Connection } from '@keyferry/connections';
-import type { PathMapping, SyncScope } from '@keyferry/core';
+import type { Lifecycle, PathMapping, SyncScope } from '@keyferry/core';
 import type { Backend, Cycle, Dispatch } from '@keyferry/store';
+import type { Judge } from '@keyferry/validation';
 import type { Services } from '../services.ts';
 
 /** What one run of a stage works with. Every write it makes is in a transaction that holds the stage's epoch. */
@@ -10,6 +11,9 @@ export interface StageRun {
   backend: Backend;
   scope: SyncScope;
   mapping: PathMapping;
+  /** What values have to look like. */
+  judge: Judge;
+  lifecycle: Lifecycle;
   /** Opens the backend's connection; stages that make no call to the vault don't ask for it. */
   connect: () => Promise<Connection>;
   /** Calls made to the vault since it was last asked, by operation. Ask before a transaction: it may run twice. */

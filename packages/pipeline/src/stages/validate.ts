@@ -5,11 +5,13 @@ import {
   type Dispatch,
   holdStage,
   type Issue,
+  loadKeys,
   moveStage,
   ownersOf,
   readRefs,
   releaseShards,
   type ShardRef,
+  type StoredKey,
   setRefs,
   type Tx,
 } from '@keyferry/store';
@@ -74,11 +76,17 @@ async function validateAll(run: StageRun, wanted: WantedPaths | null): Promise<D
 }
 
 async function validateShards(run: StageRun, tx: Tx, shards: MappedShard[], wanted: WantedPaths | null): Promise<void> {
-  const { cycle } = run;
+  const { cycle, backend } = run;
   const owners = await ownersOf(tx, localsOf(shards));
-  const judged = shards.map(({ number, refs }) => ({
+  const atFirst = shards.map(({ number, refs }) => ({
     number,
     refs: refs.map((ref) => judge(run, ref, wanted, owners)),
+  }));
+  const doubtful = atFirst.flatMap(({ refs }) => refs.flatMap(({ issue, remote }) => (issue ? [remote] : [])));
+  const known = doubtful.length > 0 ? await loadKeys(tx, backend.id, doubtful) : new Map<string, StoredKey>();
+  const judged = atFirst.map(({ number, refs }) => ({
+    number,
+    refs: refs.map((ref) => keepingItsName(ref, known)),
   }));
   await addIssues(
     tx,
@@ -91,6 +99,15 @@ async function validateShards(run: StageRun, tx: Tx, shards: MappedShard[], want
     return { number, refs: left, skipped: refs.length - left.length };
   });
   if (rewritten.length > 0) await setRefs(tx, cycle.id, rewritten);
+}
+
+/** A key that there is keeps the name it has until it is renamed, whatever its mapping of now would call it. */
+function keepingItsName<Ref extends ValidatedRef & { issue: Issue | null }>(
+  ref: Ref,
+  known: ReadonlyMap<string, StoredKey>,
+): Ref {
+  const key = ref.issue ? known.get(ref.remote) : undefined;
+  return key ? { ...ref, local: key.localPath, issue: null } : ref;
 }
 
 interface MappedShard {

@@ -1,0 +1,70 @@
+import type { Problem } from '@keyferry/core';
+import { type Selectable, sql } from 'kysely';
+import type { Cycle } from './cycles.ts';
+import type { Tx } from './database.ts';
+import { remoteHash } from './hash.ts';
+import { printable } from './printable.ts';
+import type { Database } from './schema.ts';
+
+export type StoredFinding = Selectable<Database['findings']>;
+
+/** What validation says of one secret that was read. */
+export interface Finding {
+  remotePath: string;
+  localPath: string;
+  remoteVersion: string | null;
+  rejected: boolean;
+  /** Empty where nothing is wrong: then what was found before is forgotten. */
+  problems: readonly Problem[];
+}
+
+/**
+ * Notes what is wrong with secrets, and forgets it of those that are well again. Returns the remote paths of those of which
+ * this is news.
+ */
+export async function noteFindings(
+  tx: Tx,
+  cycle: Pick<Cycle, 'id' | 'tenant_id' | 'backend_id'>,
+  findings: readonly Finding[],
+  now: Date,
+): Promise<Set<string>> {
+  const wrong = findings.filter(({ problems }) => problems.length > 0);
+  const well = findings.filter(({ problems }) => problems.length === 0);
+  if (well.length > 0)
+    await sql`DELETE FROM findings f USING unnest(${well.map((one) => remoteHash(one.remotePath))}::bytea[]) AS well (hash)
+      WHERE f.backend_id = ${cycle.backend_id} AND f.remote_hash = well.hash`.execute(tx);
+  if (wrong.length === 0) return new Set();
+  const column = <T>(pick: (finding: Finding) => T) => wrong.map(pick);
+  const { rows } = await sql<{ remote_path: string; is_news: boolean }>`
+    WITH w AS (SELECT * FROM unnest(${column((f) => remoteHash(f.remotePath))}::bytea[],
+        ${column((f) => f.remotePath)}::text[], ${column((f) => f.localPath)}::text[], ${column((f) => f.rejected)}::boolean[],
+        ${column((f) => JSON.stringify(f.problems.map(storable)))}::jsonb[], ${column((f) => f.remoteVersion)}::text[])
+        AS w (remote_hash, remote_path, local_path, rejected, problems, remote_version)),
+    before AS (SELECT f.* FROM findings f JOIN w USING (remote_hash) WHERE f.backend_id = ${cycle.backend_id}),
+    written AS (
+      INSERT INTO findings AS f (backend_id, remote_hash, tenant_id, remote_path, local_path, rejected, problems,
+        remote_version, since, found_in)
+      SELECT ${cycle.backend_id}, remote_hash, ${cycle.tenant_id}, remote_path, local_path, rejected, problems,
+        remote_version, ${now}::timestamptz, ${cycle.id}
+      FROM w ORDER BY remote_hash
+      ON CONFLICT (backend_id, remote_hash) DO UPDATE SET local_path = EXCLUDED.local_path, found_in = EXCLUDED.found_in,
+        problems = EXCLUDED.problems, remote_version = EXCLUDED.remote_version, rejected = EXCLUDED.rejected,
+        since = CASE WHEN f.rejected = EXCLUDED.rejected THEN f.since ELSE EXCLUDED.since END)
+    SELECT w.remote_path,
+      (b.remote_hash IS NULL OR (b.rejected, b.problems) IS DISTINCT FROM (w.rejected, w.problems)
+        OR b.remote_version IS DISTINCT FROM w.remote_version) AS is_news
+    FROM w LEFT JOIN before b USING (remote_hash)`.execute(tx);
+  return new Set(rows.filter(({ is_news }) => is_news).map(({ remote_path }) => remote_path));
+}
+
+const storable = ({ code, message }: Problem): Problem => ({ code, message: printable(message) });
+
+/** Forgets refusals of secrets that a whole cycle, which read all others, did not come upon again. */
+export async function forgetFindings(tx: Tx, cycle: Pick<Cycle, 'id' | 'backend_id'>): Promise<void> {
+  await tx
+    .deleteFrom('findings')
+    .where('backend_id', '=', cycle.backend_id)
+    .where('rejected', '=', true)
+    .where('found_in', '<>', cycle.id)
+    .execute();
+}
