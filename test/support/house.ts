@@ -22,6 +22,7 @@ import {
   type Tx,
 } from '@keyferry/store';
 import { builtInVaults, type VaultRegistry } from '@keyferry/vaults';
+import pg from 'pg';
 import { vi } from 'vitest';
 import { settingsFor } from './backend-settings.ts';
 import { createDatabase, type TestDatabase } from './database.ts';
@@ -65,6 +66,8 @@ export interface House {
   stopWorkers(): Promise<void>;
   /** Runs one job here and now. */
   run(job: StageJob, signal?: AbortSignal): Promise<void>;
+  /** Removes every backend with all it has. */
+  clear(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -191,6 +194,12 @@ export async function openHouse(options: HouseOptions = {}): Promise<House> {
     reconcile: () => reconcile(services, 0),
     sweep: () => sweep(services),
     run: (job, signal = new AbortController().signal) => runJob(services, job, signal),
+    async clear() {
+      const owner = new pg.Client({ connectionString: database.ownerUrl });
+      await owner.connect();
+      await owner.query('TRUNCATE keyferry.backends CASCADE');
+      await owner.end();
+    },
     close: () => cleanup.disposeAsync(),
   };
 }
