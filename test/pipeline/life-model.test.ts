@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, test } from 'vitest';
 import { type House, openHouse } from '../support/house.ts';
 import { lives } from './life-model/commands.ts';
 import { Model } from './life-model/model.ts';

@@ -168,8 +168,13 @@ test('a vault that shows an older version than the stored one is told of, and ta
   expect(await house.issues(cycle.id)).toMatchObject([{ remote_path: 'bifrost/a', code: 'version_older' }]);
   expect(await house.value('bifrost/a')).toBe('{"value":"newer"}');
 
+  const now = house.clock.now();
   await house.read((tx) =>
-    tx.updateTable('keys').set({ state: 'deprecated' }).where('local_path', '=', 'bifrost/a').execute(),
+    tx
+      .updateTable('keys')
+      .set({ state: 'deprecated', deprecated_at: now, deprecated_for: 'absent', archive_at: now })
+      .where('local_path', '=', 'bifrost/a')
+      .execute(),
   );
   house.clock.advance(2 * day);
   await house.cycle(backend);

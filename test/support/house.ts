@@ -20,6 +20,7 @@ import {
   openValue,
   type StoredEvent,
   type Tx,
+  updateBackend,
 } from '@keyferry/store';
 import { builtInVaults, type VaultRegistry } from '@keyferry/vaults';
 import pg from 'pg';
@@ -48,6 +49,8 @@ export interface House {
   tenantId: string;
   /** Registers a backend for the emulator's mount `secret`; anything can be set otherwise. */
   addBackend(settings?: Partial<BackendSettings>): Promise<Backend>;
+  /** Changes a backend's settings, as a person does. */
+  change(backend: Backend, settings: Partial<BackendSettings>): Promise<Backend>;
   /** Runs a full cycle to its end, a second of the clock later, on workers of this process. */
   cycle(backend: Backend): Promise<Cycle>;
   /** Waits for a cycle to end. */
@@ -170,6 +173,10 @@ export async function openHouse(options: HouseOptions = {}): Promise<House> {
       const keys = await services.keyring.ofTenant(tenantId);
       const complete = settingsFor(vault, { name: `vault-${++names}`, ...settings });
       return await read((tx) => createBackend(tx, { tenantId, settings: complete, keys, now: clock.now() }));
+    },
+    async change({ id }, settings) {
+      const keys = await services.keyring.ofTenant(tenantId);
+      return await read((tx) => updateBackend(tx, { tenantId, id, settings, keys, now: clock.now() }));
     },
     async cycle(backend) {
       clock.advance(1);
