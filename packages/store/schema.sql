@@ -144,6 +144,38 @@ CREATE INDEX candidates_key ON keyferry.candidates USING btree (key_id);
 CREATE POLICY tenant ON keyferry.candidates TO keyferry_app USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
 GRANT DELETE, INSERT, SELECT, UPDATE ON keyferry.candidates TO keyferry_app;
 
+CREATE TABLE keyferry.channels (
+  id uuid NOT NULL,
+  tenant_id uuid NOT NULL,
+  name text NOT NULL,
+  kind text NOT NULL,
+  config jsonb NOT NULL,
+  secret bytea NOT NULL,
+  secret_key_id uuid NOT NULL,
+  state text DEFAULT 'active'::text NOT NULL,
+  failures integer DEFAULT 0 NOT NULL,
+  retry_at timestamp with time zone,
+  last_delivered_at timestamp with time zone,
+  last_failed_at timestamp with time zone,
+  last_error_code text,
+  last_error_message text,
+  created_at timestamp with time zone NOT NULL,
+  updated_at timestamp with time zone NOT NULL,
+  CONSTRAINT channels_pkey PRIMARY KEY (id),
+  CONSTRAINT channels_tenant_id_id_key UNIQUE (tenant_id, id),
+  CONSTRAINT channels_tenant_id_name_key UNIQUE (tenant_id, name),
+  CONSTRAINT channels_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES keyferry.tenants(id),
+  CONSTRAINT channels_tenant_id_secret_key_id_fkey FOREIGN KEY (tenant_id, secret_key_id) REFERENCES keyferry.encryption_keys(tenant_id, id),
+  CONSTRAINT channels_kind_check CHECK ((kind = ANY (ARRAY['webhook'::text, 'slack'::text, 'email'::text]))),
+  CONSTRAINT channels_state_check CHECK ((state = ANY (ARRAY['active'::text, 'paused'::text])))
+);
+ALTER TABLE keyferry.channels ENABLE ROW LEVEL SECURITY;
+ALTER TABLE keyferry.channels FORCE ROW LEVEL SECURITY;
+CREATE POLICY dispatch ON keyferry.channels FOR SELECT TO keyferry_dispatcher USING (true);
+CREATE POLICY tenant ON keyferry.channels TO keyferry_app USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
+GRANT DELETE, INSERT, SELECT, UPDATE ON keyferry.channels TO keyferry_app;
+GRANT SELECT (id, tenant_id, state, retry_at) ON keyferry.channels TO keyferry_dispatcher;
+
 CREATE TABLE keyferry.cycle_issues (
   id bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
   tenant_id uuid NOT NULL,
@@ -450,6 +482,81 @@ CREATE TABLE keyferry.migrations_lock (
   CONSTRAINT migrations_lock_pkey PRIMARY KEY (id)
 );
 
+CREATE TABLE keyferry.notices (
+  id uuid DEFAULT gen_random_uuid() NOT NULL,
+  tenant_id uuid NOT NULL,
+  rule_id uuid NOT NULL,
+  rule_name text NOT NULL,
+  channel_id uuid NOT NULL,
+  channel_name text NOT NULL,
+  group_key text NOT NULL,
+  state text DEFAULT 'collecting'::text NOT NULL,
+  message jsonb NOT NULL,
+  ready_at timestamp with time zone NOT NULL,
+  attempts integer DEFAULT 0 NOT NULL,
+  refusals integer DEFAULT 0 NOT NULL,
+  next_attempt_at timestamp with time zone,
+  give_up_at timestamp with time zone,
+  claimed_until timestamp with time zone,
+  last_error_code text,
+  last_error_message text,
+  created_at timestamp with time zone NOT NULL,
+  delivered_at timestamp with time zone,
+  ended_at timestamp with time zone,
+  CONSTRAINT notices_pkey PRIMARY KEY (id),
+  CONSTRAINT notices_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES keyferry.tenants(id),
+  CONSTRAINT notices_state_check CHECK ((state = ANY (ARRAY['collecting'::text, 'pending'::text, 'delivered'::text, 'failed'::text, 'discarded'::text])))
+);
+ALTER TABLE keyferry.notices ENABLE ROW LEVEL SECURITY;
+ALTER TABLE keyferry.notices FORCE ROW LEVEL SECURITY;
+CREATE UNIQUE INDEX notices_collecting ON keyferry.notices USING btree (rule_id, group_key) WHERE (state = 'collecting'::text);
+CREATE INDEX notices_due ON keyferry.notices USING btree (channel_id, next_attempt_at, id) WHERE (state = 'pending'::text);
+CREATE INDEX notices_ended ON keyferry.notices USING btree (tenant_id, ended_at) WHERE (ended_at IS NOT NULL);
+CREATE INDEX notices_log ON keyferry.notices USING btree (tenant_id, created_at DESC, id DESC);
+CREATE INDEX notices_ready ON keyferry.notices USING btree (tenant_id, ready_at) WHERE (state = 'collecting'::text);
+CREATE POLICY dispatch ON keyferry.notices FOR SELECT TO keyferry_dispatcher USING (true);
+CREATE POLICY tenant ON keyferry.notices TO keyferry_app USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
+GRANT DELETE, INSERT, SELECT, UPDATE ON keyferry.notices TO keyferry_app;
+GRANT SELECT (tenant_id, channel_id, state, ready_at, next_attempt_at, claimed_until) ON keyferry.notices TO keyferry_dispatcher;
+
+CREATE TABLE keyferry.notification_cursors (
+  tenant_id uuid NOT NULL,
+  "position" bigint NOT NULL,
+  CONSTRAINT notification_cursors_pkey PRIMARY KEY (tenant_id),
+  CONSTRAINT notification_cursors_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES keyferry.tenants(id)
+);
+ALTER TABLE keyferry.notification_cursors ENABLE ROW LEVEL SECURITY;
+ALTER TABLE keyferry.notification_cursors FORCE ROW LEVEL SECURITY;
+CREATE POLICY dispatch ON keyferry.notification_cursors FOR SELECT TO keyferry_dispatcher USING (true);
+CREATE POLICY tenant ON keyferry.notification_cursors TO keyferry_app USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
+GRANT DELETE, INSERT, SELECT, UPDATE ON keyferry.notification_cursors TO keyferry_app;
+GRANT SELECT (tenant_id, "position") ON keyferry.notification_cursors TO keyferry_dispatcher;
+
+CREATE TABLE keyferry.notification_rules (
+  id uuid DEFAULT gen_random_uuid() NOT NULL,
+  tenant_id uuid NOT NULL,
+  name text NOT NULL,
+  channel_id uuid NOT NULL,
+  event_types text[] DEFAULT '{}'::text[] NOT NULL,
+  backend_ids uuid[] DEFAULT '{}'::uuid[] NOT NULL,
+  paths text[] DEFAULT '{}'::text[] NOT NULL,
+  min_severity text DEFAULT 'info'::text NOT NULL,
+  state text DEFAULT 'active'::text NOT NULL,
+  from_position bigint NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  updated_at timestamp with time zone NOT NULL,
+  CONSTRAINT notification_rules_pkey PRIMARY KEY (id),
+  CONSTRAINT notification_rules_tenant_id_name_key UNIQUE (tenant_id, name),
+  CONSTRAINT notification_rules_tenant_id_channel_id_fkey FOREIGN KEY (tenant_id, channel_id) REFERENCES keyferry.channels(tenant_id, id),
+  CONSTRAINT notification_rules_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES keyferry.tenants(id),
+  CONSTRAINT notification_rules_min_severity_check CHECK ((min_severity = ANY (ARRAY['info'::text, 'warning'::text, 'critical'::text]))),
+  CONSTRAINT notification_rules_state_check CHECK ((state = ANY (ARRAY['active'::text, 'paused'::text])))
+);
+ALTER TABLE keyferry.notification_rules ENABLE ROW LEVEL SECURITY;
+ALTER TABLE keyferry.notification_rules FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON keyferry.notification_rules TO keyferry_app USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
+GRANT DELETE, INSERT, SELECT, UPDATE ON keyferry.notification_rules TO keyferry_app;
+
 CREATE TABLE keyferry.outbox (
   id uuid DEFAULT gen_random_uuid() NOT NULL,
   "position" bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
@@ -473,7 +580,7 @@ CREATE INDEX outbox_undelivered ON keyferry.outbox USING btree (backend_id, seq)
 CREATE POLICY dispatch ON keyferry.outbox FOR SELECT TO keyferry_dispatcher USING (true);
 CREATE POLICY tenant ON keyferry.outbox TO keyferry_app USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
 GRANT DELETE, INSERT, SELECT, UPDATE ON keyferry.outbox TO keyferry_app;
-GRANT SELECT (tenant_id, backend_id, delivered_at) ON keyferry.outbox TO keyferry_dispatcher;
+GRANT SELECT ("position", tenant_id, backend_id, delivered_at) ON keyferry.outbox TO keyferry_dispatcher;
 
 CREATE TABLE keyferry.shards (
   cycle_id uuid NOT NULL,
@@ -563,6 +670,38 @@ $function$
 ALTER FUNCTION keyferry.tenants_due(timestamp with time zone) OWNER TO keyferry_dispatcher;
 REVOKE ALL ON FUNCTION keyferry.tenants_due(timestamp with time zone) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION keyferry.tenants_due(timestamp with time zone) TO keyferry_app;
+
+CREATE OR REPLACE FUNCTION keyferry.tenants_with_due_notices(at timestamp with time zone)
+ RETURNS SETOF uuid
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog'
+AS $function$
+  SELECT DISTINCT c.tenant_id FROM keyferry.channels c
+  WHERE c.state = 'active' AND (c.retry_at IS NULL OR c.retry_at <= at)
+    AND EXISTS (SELECT FROM keyferry.notices n WHERE n.channel_id = c.id AND n.state = 'pending'
+                AND n.next_attempt_at <= at AND (n.claimed_until IS NULL OR n.claimed_until <= at))
+$function$
+;
+ALTER FUNCTION keyferry.tenants_with_due_notices(timestamp with time zone) OWNER TO keyferry_dispatcher;
+REVOKE ALL ON FUNCTION keyferry.tenants_with_due_notices(timestamp with time zone) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION keyferry.tenants_with_due_notices(timestamp with time zone) TO keyferry_app;
+
+CREATE OR REPLACE FUNCTION keyferry.tenants_with_notices_to_collect(at timestamp with time zone)
+ RETURNS SETOF uuid
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog'
+AS $function$
+  SELECT t.id FROM keyferry.tenants t LEFT JOIN keyferry.notification_cursors c ON c.tenant_id = t.id
+  WHERE EXISTS (SELECT FROM keyferry.outbox o WHERE o.tenant_id = t.id AND o.position > coalesce(c.position, 0))
+    OR EXISTS (SELECT FROM keyferry.notices n
+               WHERE n.tenant_id = t.id AND n.state = 'collecting' AND n.ready_at <= at)
+$function$
+;
+ALTER FUNCTION keyferry.tenants_with_notices_to_collect(timestamp with time zone) OWNER TO keyferry_dispatcher;
+REVOKE ALL ON FUNCTION keyferry.tenants_with_notices_to_collect(timestamp with time zone) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION keyferry.tenants_with_notices_to_collect(timestamp with time zone) TO keyferry_app;
 
 CREATE OR REPLACE FUNCTION keyferry.tenants_with_open_cycles()
  RETURNS SETOF uuid

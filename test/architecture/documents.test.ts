@@ -2,6 +2,7 @@ import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { backendInput } from '@keyferry/contracts';
+import { eventTypes, severities, severityOf } from '@keyferry/core';
 import { builtInVaults, vaultOfKind } from '@keyferry/vaults';
 import { expect, test } from 'vitest';
 
@@ -44,4 +45,13 @@ test.each(pages)('%s names only npm scripts that exist', (page) => {
     ([, run, short]) => run ?? short,
   );
   for (const name of named) expect(scripts).toHaveProperty([String(name)]);
+});
+
+test('docs/notifications.md lists every event by its severity, and no other', () => {
+  const page = read('docs/notifications.md');
+  for (const severity of severities) {
+    const [, listed = ''] = new RegExp(`^\\| ${severity} \\| (.+) \\|$`, 'm').exec(page) ?? [];
+    const types = [...listed.matchAll(/`([^`]+)`/g)].map(([, type]) => type);
+    expect(types.sort()).toEqual(eventTypes.filter((type) => severityOf(type) === severity).sort());
+  }
 });

@@ -1,5 +1,9 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { ChannelKind } from '@keyferry/core';
+import { createChannel, createKeyring, createRule, defaultTenantId, loadMasterKey, openStore } from '@keyferry/store';
 import pg from 'pg';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { openSite, type Site } from '../support/site.ts';
 
 /** Invariant 6: secret values are found nowhere but as ciphertext. */
@@ -57,6 +61,90 @@ test('canary values are found nowhere: Redis, logs, events, every column of ever
       for (const form of formsOf(secret))
         expect(content.includes(form), `${secret} as ${form} in ${place}`).toBe(false);
 });
+
+test('what a channel keeps secret is found nowhere: Redis, logs, every column of every table', {
+  timeout: 90_000,
+}, async () => {
+  const [pathToken, signingSecret, password] = [
+    'canary-in-a-path-5d1f',
+    'canary-that-signs-88a0-24bytes',
+    'canary-password-31cc',
+  ];
+  const server = createServer((request, response) => {
+    // A receiver that quotes what it got.
+    response.writeHead(500, { 'x-quoted': request.url }).end(`${request.url} ${request.headers['webhook-signature']}`);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void server.close().closeAllConnections());
+  const { port } = server.address() as AddressInfo;
+  const url = `http://127.0.0.1:${port}/${pathToken}`;
+  const signing_secret = `whsec_${Buffer.from(signingSecret).toString('base64')}`;
+  const mail = {
+    host: '127.0.0.1',
+    port,
+    security: 'none',
+    username: 'keyferry',
+    from: 'k@example.com',
+    to: ['a@example.com'],
+    ca_cert: null,
+  };
+  const names = await addChannels(site, [
+    { kind: 'webhook', config: { address: new URL(url).origin }, secret: { url, signing_secret } },
+    { kind: 'slack', config: { address: new URL(url).origin }, secret: { url } },
+    { kind: 'email', config: mail, secret: { password } },
+  ]);
+  site.vault.kv('secret').put('bifrost/a', { value: 'a' });
+  await site.addBackend();
+  const scheduler = await site.start('scheduler', { KEYFERRY_LOG_LEVEL: 'trace', DEBUG: '*' });
+  const worker = await site.start('worker', {
+    KEYFERRY_LOG_LEVEL: 'trace',
+    KEYFERRY_ALLOWED_EGRESS: '127.0.0.1',
+    DEBUG: '*',
+  });
+  await vi.waitFor(
+    async () => {
+      const channels = await site.read((tx) => tx.selectFrom('channels').select(['name', 'failures']).execute());
+      expect(
+        channels
+          .filter(({ failures }) => failures > 0)
+          .map(({ name }) => name)
+          .sort(),
+      ).toEqual(names);
+    },
+    { timeout: 60_000, interval: 50 },
+  );
+  const places = {
+    'the worker’s log': worker.output(),
+    'the scheduler’s log': scheduler.output(),
+    Redis: await redisContents(),
+    Postgres: await everyColumn(site.postgres.url),
+  };
+  expect(places['the worker’s log']).toContain('a notice was not delivered');
+  for (const [place, content] of Object.entries(places))
+    for (const secret of [pathToken, signingSecret, signing_secret, password])
+      for (const form of formsOf(secret))
+        expect(content.includes(form), `${secret} as ${form} in ${place}`).toBe(false);
+});
+
+/** Channels, each with a rule that tells of everything. Returns their names, in order. */
+async function addChannels(
+  { postgres, environment }: Site,
+  channels: { kind: ChannelKind; config: Record<string, unknown>; secret: Record<string, unknown> }[],
+): Promise<string[]> {
+  const store = openStore({ connectionString: postgres.url });
+  const keyring = createKeyring(store, await loadMasterKey(store, { text: environment.KEYFERRY_MASTER_KEY ?? '' }));
+  const [tenantId, now] = [defaultTenantId, new Date()];
+  const keys = await keyring.ofTenant(tenantId);
+  for (const { kind, config, secret } of channels)
+    await store.inTenant(tenantId, async (tx) => {
+      const settings = { name: kind, config, secret, state: 'active' as const };
+      const { id } = await createChannel(tx, { tenantId, kind, settings, keys, now });
+      const all = { event_types: [], backend_ids: [], paths: [], min_severity: 'info' as const };
+      await createRule(tx, tenantId, { ...all, name: kind, channel_id: id, state: 'active' }, now);
+    });
+  await store.close();
+  return channels.map(({ kind }) => kind).sort();
+}
 
 async function again(id: string) {
   await site.read((tx) => tx.updateTable('backends').set({ next_sync_at: new Date() }).where('id', '=', id).execute());

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { PoolOptions } from '@keyferry/connections';
 import { refusalOf } from '@keyferry/contracts';
 import { KeyferryError } from '@keyferry/core';
+import type { EgressClient } from '@keyferry/egress';
 import type { Services } from '@keyferry/pipeline';
 import type { Redis } from '@keyferry/queue';
 import { type FastifyBaseLogger, type FastifyInstance, fastify, type RawServerDefault } from 'fastify';
@@ -20,6 +21,9 @@ import { failureRoutes } from './routes/failures.ts';
 import { healthRoutes } from './routes/health.ts';
 import { holdRoutes } from './routes/holds.ts';
 import { keyRoutes } from './routes/keys.ts';
+import { channelRoutes } from './routes/notifications/channels.ts';
+import { deliveryRoutes } from './routes/notifications/deliveries.ts';
+import { ruleRoutes } from './routes/notifications/rules.ts';
 import { refuseUnstorableText } from './storable-text.ts';
 
 export type Api = FastifyInstance<
@@ -34,6 +38,8 @@ export type Api = FastifyInstance<
 export interface ApiOptions extends Services, Omit<PoolOptions, 'now'> {
   /** Asked by /readyz. */
   redis: Redis;
+  /** What notifications are sent by. */
+  egress: EgressClient;
   /** What every request under /v1 brings as its bearer token. */
   token: string;
 }
@@ -96,6 +102,9 @@ export async function createApi(options: ApiOptions): Promise<Api> {
       failureRoutes(v1, options);
       keyRoutes(v1, options);
       eventRoutes(v1, options);
+      channelRoutes(v1, options);
+      ruleRoutes(v1, options);
+      deliveryRoutes(v1, options);
     },
     { prefix: '/v1' },
   );

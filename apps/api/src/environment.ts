@@ -10,6 +10,7 @@ import {
   redisProtocols,
   urlVariable,
 } from '@keyferry/core';
+import { type EgressPolicy, parseEgress } from '@keyferry/egress';
 import { defaultQueuePrefix } from '@keyferry/queue';
 import type { AmbientIdentity } from '@keyferry/vaults';
 
@@ -22,6 +23,7 @@ export interface ApiEnvironment {
   allowedEnvironment: string[];
   allowedFiles: string[];
   allowedIdentities: AmbientIdentity[];
+  egress: EgressPolicy;
   host: string;
   port: number;
 }
@@ -42,6 +44,7 @@ export function readEnvironment(env: Environment): ApiEnvironment {
     allowedEnvironment: listVariable(env, 'KEYFERRY_ALLOWED_ENV'),
     allowedFiles: parseAllowedFiles(env.KEYFERRY_ALLOWED_FILES ?? ''),
     allowedIdentities: parseAllowedIdentities(listVariable(env, 'KEYFERRY_ALLOWED_IDENTITIES')),
+    egress: parseEgress(env.KEYFERRY_ALLOWED_EGRESS),
     host: env.KEYFERRY_API_HOST || '127.0.0.1',
     port: numberVariable(env, 'KEYFERRY_API_PORT', usualPort, mostPort),
   };

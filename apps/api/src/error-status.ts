@@ -15,6 +15,7 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   reference_unresolved: 400,
   credentials_cycle: 400,
   credentials_withdrawn: 400,
+  egress_refused: 400,
 
   unauthorized: 401,
 
@@ -24,6 +25,9 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   failure_not_found: 404,
   hold_not_found: 404,
   key_not_found: 404,
+  channel_not_found: 404,
+  rule_not_found: 404,
+  delivery_not_found: 404,
 
   backend_exists: 409,
   backend_has_keys: 409,
@@ -32,6 +36,11 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   hold_over: 409,
   hold_outdated: 409,
   nothing_to_replay: 409,
+  channel_exists: 409,
+  channel_in_use: 409,
+  rule_exists: 409,
+  limit_reached: 409,
+  delivery_not_over: 409,
 
   vault_not_found: 502,
   vault_deleted: 502,
@@ -50,6 +59,9 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   container_changed: 502,
   container_mismatch: 502,
   listing_incomplete: 502,
+  delivery_refused: 502,
+  delivery_unavailable: 502,
+  delivery_timeout: 504,
   vault_timeout: 504,
 
   database_unavailable: 503,

@@ -1,5 +1,6 @@
 import { createConnectionPool } from '@keyferry/connections';
 import { KeyferryError } from '@keyferry/core';
+import { createEgressClient } from '@keyferry/egress';
 import { createQueues, openRedis, waitForRedis } from '@keyferry/queue';
 import { createKeyring, loadMasterKey, openStore, waitForDatabase } from '@keyferry/store';
 import { createLog, runProcess, throttled } from '@keyferry/telemetry';
@@ -39,6 +40,7 @@ await runProcess(log, async () => {
     shared: { redis, prefix: queuePrefix },
   };
   const connections = createConnectionPool(vaults);
+  const egress = createEgressClient({ policy: environment.egress });
 
   const api = await createApi({
     store,
@@ -46,6 +48,7 @@ await runProcess(log, async () => {
     keyring,
     connections,
     redis,
+    egress,
     token,
     ...vaults,
     log,
@@ -57,6 +60,7 @@ await runProcess(log, async () => {
   return async () => {
     await api.close();
     await connections.close();
+    await egress.close();
     await queues.close();
     redis.disconnect();
     await store.close();

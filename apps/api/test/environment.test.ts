@@ -17,6 +17,7 @@ test('addresses and a token are needed; the rest has defaults', () => {
     allowedEnvironment: [],
     allowedFiles: [],
     allowedIdentities: [],
+    egress: { ranges: [], hosts: new Set() },
     host: '127.0.0.1',
     port: 8420,
   });
@@ -41,6 +42,7 @@ test.each([
   ['KEYFERRY_API_PORT', '65536'],
   ['KEYFERRY_API_TOKEN_FILE', ''],
   ['KEYFERRY_ALLOWED_FILES', '/run/token,token'],
+  ['KEYFERRY_ALLOWED_EGRESS', '10.0.0.0/8,*.internal'],
 ])('%s = "%s" is refused by its name, and what it holds is not repeated', (name, value) => {
   let message = '';
   try {

@@ -237,6 +237,8 @@ describe('the OpenAPI document', () => {
     );
     expect(routes.sort()).toEqual([
       'DELETE /v1/federation/backends/{id}',
+      'DELETE /v1/notifications/channels/{id}',
+      'DELETE /v1/notifications/rules/{id}',
       'GET /healthz',
       'GET /readyz',
       'GET /v1/events',
@@ -252,13 +254,26 @@ describe('the OpenAPI document', () => {
       'GET /v1/federation/holds/{id}',
       'GET /v1/keys',
       'GET /v1/keys/{path}',
+      'GET /v1/notifications/channels',
+      'GET /v1/notifications/channels/{id}',
+      'GET /v1/notifications/deliveries',
+      'GET /v1/notifications/deliveries/{id}',
+      'GET /v1/notifications/rules',
+      'GET /v1/notifications/rules/{id}',
       'PATCH /v1/federation/backends/{id}',
+      'PATCH /v1/notifications/channels/{id}',
+      'PATCH /v1/notifications/rules/{id}',
       'POST /v1/federation/backends',
       'POST /v1/federation/backends/{id}/sync',
       'POST /v1/federation/backends/{id}/test',
       'POST /v1/federation/failures/{id}/replay',
       'POST /v1/federation/holds/{id}/approve',
       'POST /v1/federation/holds/{id}/reject',
+      'POST /v1/notifications/channels',
+      'POST /v1/notifications/channels/{id}/test',
+      'POST /v1/notifications/deliveries/replay',
+      'POST /v1/notifications/deliveries/{id}/replay',
+      'POST /v1/notifications/rules',
     ]);
   });
 

@@ -1,7 +1,9 @@
 import { Command } from 'commander';
 import type { Host } from './command.ts';
 import { backendCommands } from './commands/backend.ts';
+import { channelCommands } from './commands/channel.ts';
 import { cyclesCommands } from './commands/cycles.ts';
+import { deliveriesCommands } from './commands/deliveries.ts';
 import { demoCommands } from './commands/demo.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { eventsCommands } from './commands/events.ts';
@@ -9,6 +11,7 @@ import { heldCommands } from './commands/held.ts';
 import { jobsCommands } from './commands/jobs.ts';
 import { keysCommands } from './commands/keys.ts';
 import { migrateCommand } from './commands/migrate.ts';
+import { ruleCommands } from './commands/rule.ts';
 import { syncCommand } from './commands/sync.ts';
 import { upCommand } from './commands/up.ts';
 import { exitCodesHelp } from './exit-codes.ts';
@@ -45,6 +48,9 @@ export function createProgram(host: Host): Command {
     heldCommands,
     eventsCommands,
     jobsCommands,
+    channelCommands,
+    ruleCommands,
+    deliveriesCommands,
     doctorCommand,
     migrateCommand,
   ])

@@ -1,12 +1,14 @@
-import { relayOutbox } from '@keyferry/events';
+import { collectNotices, relayOutbox } from '@keyferry/events';
 import { claimDue, prune, reconcile, sweep } from '@keyferry/pipeline';
 import { createQueues, openRedis, waitForRedis } from '@keyferry/queue';
 import { openStore, waitForDatabase } from '@keyferry/store';
-import { createLog, runProcess, serveHealth, throttled } from '@keyferry/telemetry';
+import { createLog, repeat, runProcess, serveHealth, throttled } from '@keyferry/telemetry';
 import { readEnvironment } from './environment.ts';
-import { repeat } from './repeat.ts';
 
-/** Claims due backends, finds lost work, does what is due by time, and relays events. Any number of schedulers may run. */
+/**
+ * Claims due backends, finds lost work, does what is due by time, relays events and matches them with the rules of
+ * notifications. Any number of schedulers may run.
+ */
 
 const startDeadlineMs = 30_000;
 const sweepPauseMs = 30_000;
@@ -45,6 +47,7 @@ await runProcess(log, async () => {
     repeat(() => sweep(services), sweepPauseMs, failed('sweeping')),
     repeat(() => prune(services), prunePauseMs, failed('pruning')),
     repeat(() => relayOutbox({ store, redis, prefix, log, now }), pollMs, failed('relaying events')),
+    repeat(() => collectNotices(services), pollMs, failed('collecting notices')),
   ];
   const health = await serveHealth(environment.health, async () => {
     const sinceClaimMs = Date.now() - claiming.lastSuccessAt();

@@ -13,6 +13,7 @@ import {
   stages,
   urlVariable,
 } from '@keyferry/core';
+import { type EgressPolicy, parseEgress } from '@keyferry/egress';
 import { defaultLockMs, defaultQueuePrefix } from '@keyferry/queue';
 import type { AmbientIdentity } from '@keyferry/vaults';
 
@@ -24,6 +25,7 @@ export interface WorkerEnvironment {
   allowedEnvironment: string[];
   allowedFiles: string[];
   allowedIdentities: AmbientIdentity[];
+  egress: EgressPolicy;
   concurrency: Record<Stage, number>;
   /** Milliseconds that a job may go without a sign of life before another worker takes it. */
   lockMs: number;
@@ -48,6 +50,7 @@ export function readEnvironment(env: Environment): WorkerEnvironment {
     allowedEnvironment: listVariable(env, 'KEYFERRY_ALLOWED_ENV'),
     allowedFiles: parseAllowedFiles(env.KEYFERRY_ALLOWED_FILES ?? ''),
     allowedIdentities: parseAllowedIdentities(listVariable(env, 'KEYFERRY_ALLOWED_IDENTITIES')),
+    egress: parseEgress(env.KEYFERRY_ALLOWED_EGRESS),
     concurrency: readConcurrency(env),
     lockMs: numberVariable(env, 'KEYFERRY_JOB_LOCK_MS', defaultLockMs),
     firstRetryMs: numberVariable(env, 'KEYFERRY_FIRST_RETRY_MS', firstRetryDelayMs),

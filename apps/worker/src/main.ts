@@ -1,15 +1,21 @@
 import { createConnectionPool } from '@keyferry/connections';
+import { createEgressClient } from '@keyferry/egress';
+import { createDeliverer } from '@keyferry/events';
 import { runJob } from '@keyferry/pipeline';
 import { createQueues, openRedis, startWorkers, waitForRedis } from '@keyferry/queue';
 import { createKeyring, loadMasterKey, openStore, waitForDatabase } from '@keyferry/store';
-import { createLog, runProcess, serveHealth, throttled } from '@keyferry/telemetry';
+import { createLog, repeat, runProcess, serveHealth, throttled } from '@keyferry/telemetry';
 import { builtInVaults } from '@keyferry/vaults';
 import { readEnvironment } from './environment.ts';
 
-/** Runs the stages' jobs. Any number of workers may run; each job is done by one of them at a time. */
+/**
+ * Runs the stages' jobs and sends notifications, which needs the master key as well. Any number of workers may run; each job
+ * is done by one of them at a time.
+ */
 
 const startDeadlineMs = 30_000;
 const drainGraceMs = 15_000;
+const deliveryPollMs = 1_000;
 /** Jobs that wait longer than this while nothing moves here mean that this worker is stuck. */
 const stuckAfterMs = 120_000;
 
@@ -69,6 +75,16 @@ await runProcess(log, async () => {
     now: Date.now,
     lockMs: environment.lockMs,
   });
+  const egress = createEgressClient({ policy: environment.egress });
+  const deliverer = createDeliverer({ store, keyring, egress, log, now });
+  const delivering = repeat(
+    () => deliverer.begin(),
+    deliveryPollMs,
+    (error) => {
+      reportError('delivering notices failed');
+      log.debug({ error: error as Error }, 'delivering notices');
+    },
+  );
   const health = await serveHealth(environment.health, async () => {
     const waiting = Object.values(await queues.oldestWaitingMs(Date.now()));
     const oldestWaitingMs = Math.max(...waiting);
@@ -79,7 +95,9 @@ await runProcess(log, async () => {
   log.info({ concurrency: environment.concurrency, health_port: health.port }, 'worker started');
 
   return async () => {
-    await workers.drain(drainGraceMs);
+    // A receiver has less time than jobs have to end.
+    await Promise.all([workers.drain(drainGraceMs), deliverer.stop().then(() => delivering.stop())]);
+    await egress.close();
     await health.close();
     await connections.close();
     await queues.close();

@@ -1,7 +1,9 @@
 export * from './backend.ts';
 export * from './backend-status.ts';
+export * from './channel.ts';
 export { type ConnectionSettings, connectionSettings } from './connection.ts';
 export * from './cycle.ts';
+export * from './delivery.ts';
 export * from './error.ts';
 export * from './event.ts';
 export * from './event-data.ts';
@@ -10,5 +12,6 @@ export * from './health.ts';
 export * from './hold.ts';
 export * from './key.ts';
 export { seconds, shownLifecycleRule, storedLifecycleRule } from './lifecycle.ts';
+export * from './notification-rule.ts';
 export type { Page } from './page.ts';
 export { refusalOf } from './refusal.ts';

@@ -109,6 +109,22 @@ export const errorCatalogue = {
     'Use the same wildcards, in the same order, on both sides of the rule, and at most one `*` a segment and one `**`.',
   rule_invalid: 'Correct the member of the rule that the message names.',
 
+  egress_refused:
+    'Use a public address over https, or have the operator add the host or network to KEYFERRY_ALLOWED_EGRESS of workers and API.',
+
+  // notifications
+  channel_exists: 'Choose another name, or change the existing channel with `keyferry channel update`.',
+  channel_not_found: 'List the channels with `keyferry channel list`.',
+  channel_in_use: 'Remove those rules first, or give them another channel.',
+  rule_exists: 'Choose another name, or change the existing rule with `keyferry rule update`.',
+  rule_not_found: 'List the rules with `keyferry rule list`.',
+  limit_reached: 'Remove what is not needed any more.',
+  delivery_not_found: 'List deliveries with `keyferry deliveries list`.',
+  delivery_not_over: 'Wait for its end: what waits is sent by itself.',
+  delivery_refused: 'Correct the channel’s address or credentials, or what the receiver accepts.',
+  delivery_unavailable: 'Check that the receiver is up and can be reached from the workers.',
+  delivery_timeout: 'The receiver has to answer within 10 seconds: let it take messages first and work on them later.',
+
   // the services below
   database_unavailable: 'Check DATABASE_URL and that Postgres runs.',
   database_outdated: 'Run `keyferry migrate` with the owner’s connection.',

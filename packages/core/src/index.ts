@@ -1,3 +1,4 @@
+export * from './delivery.ts';
 export * from './due-times.ts';
 export * from './duration.ts';
 export * from './each.ts';
@@ -10,6 +11,8 @@ export * from './key-change.ts';
 export * from './key-type.ts';
 export * from './lifecycle.ts';
 export * from './mapping.ts';
+export * from './notice.ts';
+export * from './notification.ts';
 export * from './outcome.ts';
 export * from './path.ts';
 export * from './reference.ts';

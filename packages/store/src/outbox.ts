@@ -116,8 +116,12 @@ export async function lastEventPosition(tx: Tx): Promise<number> {
   return Number(row?.position ?? 0);
 }
 
-/** Removes what was delivered before `before`. Returns how many. */
+/** Removes what was delivered before `before` and was matched with the rules of notifications. Returns how many. */
 export async function pruneEvents(tx: Tx, before: Date): Promise<number> {
-  const result = await tx.deleteFrom('outbox').where('delivered_at', '<', before).executeTakeFirst();
+  const result = await tx
+    .deleteFrom('outbox')
+    .where('delivered_at', '<', before)
+    .where('position', '<=', (eb) => eb.selectFrom('notification_cursors').select('position'))
+    .executeTakeFirst();
   return Number(result.numDeletedRows);
 }

@@ -38,6 +38,10 @@ const tenantTables = [
   'findings',
   'outbox',
   'audit_log',
+  'channels',
+  'notification_rules',
+  'notification_cursors',
+  'notices',
   'tenants',
 ];
 
@@ -122,6 +126,8 @@ test('functions across tenants return ids and nothing else', async () => {
     { name: 'all_tenants', result: 'SETOF uuid' },
     { name: 'backends_with_undelivered_events', result: 'TABLE(tenant_id uuid, backend_id uuid)' },
     { name: 'tenants_due', result: 'SETOF uuid' },
+    { name: 'tenants_with_due_notices', result: 'SETOF uuid' },
+    { name: 'tenants_with_notices_to_collect', result: 'SETOF uuid' },
     { name: 'tenants_with_open_cycles', result: 'SETOF uuid' },
   ]);
 });

@@ -4,4 +4,4 @@ import { z } from 'zod';
 
 export const byId = z.object({ id: z.uuid('must be an id') });
 
-export const byIdOrName = z.object({ id: z.string().min(1).describe('Id or name of the backend.') });
+export const byIdOrName = z.object({ id: z.string().min(1).describe('Id or name.') });

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { createConnectionPool } from '@keyferry/connections';
+import { createEgressClient, parseEgress } from '@keyferry/egress';
 import { runJob, type Services } from '@keyferry/pipeline';
 import { createQueues, openRedis, waitForRedis } from '@keyferry/queue';
 import { createKeyring, defaultTenantId, expectedJobs, loadMasterKey, openStore } from '@keyferry/store';
@@ -38,6 +39,7 @@ export interface TestApiOptions {
   environment?: NodeJS.ProcessEnv;
   allowedEnvironment?: string[];
   allowedFiles?: string[];
+  allowedEgress?: string;
   /** Ways to the services other than the direct ones. */
   through?: { database?: (url: string) => Promise<string>; redis?: (url: string) => Promise<string> };
 }
@@ -56,7 +58,8 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
   const references = { environment, allowedEnvironment, allowedFiles, allowedIdentities: [] };
   const connections = createConnectionPool({ registry, ...references });
   const services = { store, queues, keyring, connections, log, now: () => new Date() };
-  const app = await createApi({ ...services, registry, redis, token, ...references });
+  const egress = createEgressClient({ policy: parseEgress(options.allowedEgress) });
+  const app = await createApi({ ...services, registry, redis, egress, token, ...references });
 
   return {
     app,
@@ -84,6 +87,7 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
     },
     async close() {
       await app.close();
+      await egress.close();
       await connections.close();
       await queues.close();
       redis.disconnect();

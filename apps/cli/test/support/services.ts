@@ -15,10 +15,11 @@ export interface Services {
   env: NodeJS.ProcessEnv;
 }
 
-/** An API and a worker, as processes of their own, until `cleanup` ends them. `settings` are further variables of theirs. */
+/** These apps, as processes of their own, until `cleanup` ends them. `settings` are further variables of theirs. */
 export async function startServices(
   cleanup: AsyncDisposableStack,
   settings: Record<string, string> = {},
+  names: readonly ('api' | 'worker' | 'scheduler')[] = ['api', 'worker'],
 ): Promise<Services> {
   const database = await createDatabase();
   cleanup.defer(() => database.drop());
@@ -34,7 +35,7 @@ export async function startServices(
     KEYFERRY_API_PORT: port,
     ...settings,
   };
-  const apps = await Promise.all([startApp('api', services), startApp('worker', services)]);
+  const apps = await Promise.all(names.map((name) => startApp(name, services)));
   cleanup.defer(async () => void (await Promise.all(apps.map((app) => app.stop()))));
   const env = { KEYFERRY_URL: `http://127.0.0.1:${port}`, KEYFERRY_TOKEN: token, KEYFERRY_HOME: temporary.path };
   return { database, folder: temporary.path, env };

@@ -1,5 +1,5 @@
 import { forEachDespiteErrors } from '@keyferry/core';
-import { allTenants, pruneCycles, pruneEvents } from '@keyferry/store';
+import { allTenants, pruneCycles, pruneEvents, pruneNotices } from '@keyferry/store';
 import type { CoordinationServices } from '../services.ts';
 
 const days = 24 * 3600 * 1000;
@@ -9,6 +9,9 @@ const keptForResume = 7 * days;
 const keptQuietCycles = 1 * days;
 const keptCycles = 30 * days;
 const keptEvents = 7 * days;
+const keptNotices = 7 * days;
+/** Failed ones can be replayed. */
+const keptFailedNotices = 30 * days;
 
 /** Drops records that nobody needs any more. */
 export async function prune(services: CoordinationServices): Promise<void> {
@@ -21,5 +24,10 @@ export async function prune(services: CoordinationServices): Promise<void> {
       );
     } while (more);
     await services.store.inTenant(tenantId, (tx) => pruneEvents(tx, ago(keptEvents)));
+    do {
+      more = await services.store.inTenant(tenantId, (tx) =>
+        pruneNotices(tx, { done: ago(keptNotices), failed: ago(keptFailedNotices) }),
+      );
+    } while (more);
   });
 }

@@ -29,6 +29,8 @@ export const valueBinding = (tenantId: string, keyId: string, version: number) =
   `value:${tenantId}:${keyId}:${version}`;
 /** What the ciphertext of a backend's credentials is bound to. */
 export const credentialsBinding = (tenantId: string, backendId: string) => `credentials:${tenantId}:${backendId}`;
+/** What the ciphertext of a channel's addresses and credentials is bound to. */
+export const channelBinding = (tenantId: string, channelId: string) => `channel:${tenantId}:${channelId}`;
 
 const wrapping = (tenantId: string, keyId: string, purpose: string) => `wrap:${tenantId}:${keyId}:${purpose}`;
 

@@ -1,0 +1,4 @@
+export { createEgressClient, type EgressClient } from './client.ts';
+export { canonicalHost } from './host.ts';
+export { assertDestination, type EgressPolicy, parseEgress } from './policy.ts';
+export { type Resolve, resolveAllowed } from './resolve.ts';
