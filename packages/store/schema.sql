@@ -19,6 +19,8 @@ CREATE TABLE keyferry.audit_log (
 );
 ALTER TABLE keyferry.audit_log ENABLE ROW LEVEL SECURITY;
 ALTER TABLE keyferry.audit_log FORCE ROW LEVEL SECURITY;
+CREATE INDEX audit_log_purged_key ON keyferry.audit_log USING btree (tenant_id, ((details ->> 'key_id'::text))) WHERE (action = 'key.purged'::text);
+CREATE INDEX audit_log_purged_path ON keyferry.audit_log USING btree (tenant_id, target) WHERE (action = 'key.purged'::text);
 CREATE INDEX audit_log_tenant ON keyferry.audit_log USING btree (tenant_id, id);
 CREATE POLICY tenant ON keyferry.audit_log TO keyferry_app USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
 GRANT INSERT, SELECT ON keyferry.audit_log TO keyferry_app;

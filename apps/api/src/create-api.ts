@@ -1,20 +1,19 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { PoolOptions } from '@keyferry/connections';
-import { refusalOf } from '@keyferry/contracts';
 import { KeyferryError } from '@keyferry/core';
 import type { EgressClient } from '@keyferry/egress';
 import type { Services } from '@keyferry/pipeline';
 import type { Redis } from '@keyferry/queue';
 import { type FastifyBaseLogger, type FastifyInstance, fastify, type RawServerDefault } from 'fastify';
 import { serializerCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
-import type { z } from 'zod';
-import { requireToken } from './authentication.ts';
+import { requireToken, type Tokens } from './authentication.ts';
 import { errorBody, errorHandler } from './error-handler.ts';
 import { bodyLimit, longestParameter, requestDeadlineMs } from './limits.ts';
 import { describeApi } from './openapi.ts';
 import { backendActionRoutes } from './routes/backend-actions.ts';
 import { backendRoutes } from './routes/backends.ts';
+import { backupRoutes } from './routes/backups.ts';
 import { cycleRoutes } from './routes/cycles.ts';
 import { eventRoutes } from './routes/events.ts';
 import { failureRoutes } from './routes/failures.ts';
@@ -24,7 +23,10 @@ import { keyRoutes } from './routes/keys.ts';
 import { channelRoutes } from './routes/notifications/channels.ts';
 import { deliveryRoutes } from './routes/notifications/deliveries.ts';
 import { ruleRoutes } from './routes/notifications/rules.ts';
+import { revocationRoutes } from './routes/revocations.ts';
+import { versionRoutes } from './routes/versions.ts';
 import { refuseUnstorableText } from './storable-text.ts';
+import { validatorWith } from './validator.ts';
 
 export type Api = FastifyInstance<
   RawServerDefault,
@@ -35,13 +37,11 @@ export type Api = FastifyInstance<
 >;
 
 /** `PoolOptions`: the kinds of vaults there are, and what of the operator's their settings may refer to. */
-export interface ApiOptions extends Services, Omit<PoolOptions, 'now'> {
+export interface ApiOptions extends Services, Tokens, Omit<PoolOptions, 'now'> {
   /** Asked by /readyz. */
   redis: Redis;
   /** What notifications are sent by. */
   egress: EgressClient;
-  /** What every request under /v1 brings as its bearer token. */
-  token: string;
 }
 
 /** The whole HTTP interface, not listening yet. Closing it leaves the services it was given open. */
@@ -66,11 +66,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
     },
   }).withTypeProvider<ZodTypeProvider>();
 
-  app.setValidatorCompiler<z.ZodType>(({ schema, httpPart }) => (data) => {
-    const parsed = schema.safeParse(data);
-    if (parsed.success) return { value: parsed.data };
-    return { error: refusalOf(parsed.error.issues, httpPart === 'body' ? 'config_invalid' : 'request_invalid') };
-  });
+  app.setValidatorCompiler(validatorWith('config_invalid'));
   app.setSerializerCompiler(serializerCompiler);
   app.setErrorHandler(onError);
   const notFound = () => {
@@ -90,7 +86,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
   healthRoutes(app, options);
   await app.register(
     async (v1) => {
-      v1.addHook('onRequest', requireToken(options.token));
+      v1.addHook('onRequest', requireToken(options));
       v1.addHook('onRoute', (route) => {
         route.schema = { ...route.schema, security: [{ token: [] }] };
       });
@@ -105,6 +101,13 @@ export async function createApi(options: ApiOptions): Promise<Api> {
       channelRoutes(v1, options);
       ruleRoutes(v1, options);
       deliveryRoutes(v1, options);
+      await v1.register(async (acts) => {
+        // What these take as a body is no configuration.
+        acts.setValidatorCompiler(validatorWith('request_invalid'));
+        versionRoutes(acts, options);
+        revocationRoutes(acts, options);
+        backupRoutes(acts, options);
+      });
     },
     { prefix: '/v1' },
   );

@@ -13,13 +13,16 @@ import {
 import { type EgressPolicy, parseEgress } from '@keyferry/egress';
 import { defaultQueuePrefix } from '@keyferry/queue';
 import type { AmbientIdentity } from '@keyferry/vaults';
+import type { TokenSource } from './token.ts';
 
 export interface ApiEnvironment {
   databaseUrl: string;
   redisUrl: string;
   queuePrefix: string;
   masterKey: { text: string | undefined; file: string | undefined };
-  token: { text: string | undefined; file: string | undefined };
+  token: TokenSource;
+  /** Null where revoking needs no token of its own. */
+  revokeToken: TokenSource | null;
   allowedEnvironment: string[];
   allowedFiles: string[];
   allowedIdentities: AmbientIdentity[];
@@ -32,15 +35,15 @@ const usualPort = 8420;
 
 /** Throws `config_invalid` with the variable's name. An empty variable counts as one that isn't set. */
 export function readEnvironment(env: Environment): ApiEnvironment {
-  const token = { text: env.KEYFERRY_API_TOKEN || undefined, file: env.KEYFERRY_API_TOKEN_FILE || undefined };
-  if (!token.text && !token.file)
-    throw new KeyferryError('config_invalid', 'KEYFERRY_API_TOKEN or KEYFERRY_API_TOKEN_FILE has to be set.');
+  const token = tokenSource(env.KEYFERRY_API_TOKEN, env.KEYFERRY_API_TOKEN_FILE);
+  if (!token) throw new KeyferryError('config_invalid', 'KEYFERRY_API_TOKEN or KEYFERRY_API_TOKEN_FILE has to be set.');
   return {
     databaseUrl: urlVariable(env, 'DATABASE_URL', databaseProtocols),
     redisUrl: urlVariable(env, 'REDIS_URL', redisProtocols),
     queuePrefix: env.KEYFERRY_QUEUE_PREFIX || defaultQueuePrefix,
     masterKey: masterKeyVariables(env),
     token,
+    revokeToken: tokenSource(env.KEYFERRY_REVOKE_TOKEN, env.KEYFERRY_REVOKE_TOKEN_FILE),
     allowedEnvironment: listVariable(env, 'KEYFERRY_ALLOWED_ENV'),
     allowedFiles: parseAllowedFiles(env.KEYFERRY_ALLOWED_FILES ?? ''),
     allowedIdentities: parseAllowedIdentities(listVariable(env, 'KEYFERRY_ALLOWED_IDENTITIES')),
@@ -48,4 +51,9 @@ export function readEnvironment(env: Environment): ApiEnvironment {
     host: env.KEYFERRY_API_HOST || '127.0.0.1',
     port: numberVariable(env, 'KEYFERRY_API_PORT', usualPort, mostPort),
   };
+}
+
+/** An empty text counts as none. */
+function tokenSource(text: string | undefined, file: string | undefined): TokenSource | null {
+  return text || file ? { text: text || undefined, file: file || undefined } : null;
 }

@@ -18,6 +18,7 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   egress_refused: 400,
 
   unauthorized: 401,
+  forbidden: 403,
 
   not_found: 404,
   backend_not_found: 404,
@@ -28,6 +29,9 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   channel_not_found: 404,
   rule_not_found: 404,
   delivery_not_found: 404,
+  nothing_matches: 404,
+  version_gone: 404,
+  backup_not_found: 404,
 
   backend_exists: 409,
   backend_has_keys: 409,
@@ -41,6 +45,15 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   rule_exists: 409,
   limit_reached: 409,
   delivery_not_over: 409,
+  revoke_all_unconfirmed: 409,
+  not_revoked: 409,
+  key_revoked: 409,
+  key_expired: 409,
+  nothing_to_roll_back: 409,
+  restore_taken: 409,
+
+  key_not_served: 410,
+  version_unreadable: 410,
 
   vault_not_found: 502,
   vault_deleted: 502,

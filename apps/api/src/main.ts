@@ -7,7 +7,7 @@ import { createLog, runProcess, throttled } from '@keyferry/telemetry';
 import { builtInVaults } from '@keyferry/vaults';
 import { type Api, createApi } from './create-api.ts';
 import { readEnvironment } from './environment.ts';
-import { loadToken } from './token.ts';
+import { loadToken, type TokenSource } from './token.ts';
 
 /** Serves the HTTP interface. Any number of these may run. */
 
@@ -17,8 +17,9 @@ const log = createLog({ name: 'keyferry-api', level: process.env.KEYFERRY_LOG_LE
 
 await runProcess(log, async () => {
   const environment = readEnvironment(process.env);
-  const { token, made } = await loadToken(environment.token);
+  const { token, made } = await loadToken(environment.token, 'KEYFERRY_API_TOKEN');
   if (made) log.info({ file: environment.token.file }, 'a token for the API was made');
+  const revokeToken = await loadRevokeToken(environment.revokeToken, token);
   const reportError = throttled(10_000, Date.now, (message, suppressed) => log.warn({ suppressed }, message));
 
   const store = openStore({
@@ -50,6 +51,7 @@ await runProcess(log, async () => {
     redis,
     egress,
     token,
+    revokeToken,
     ...vaults,
     log,
     now: () => new Date(),
@@ -66,6 +68,15 @@ await runProcess(log, async () => {
     await store.close();
   };
 });
+
+async function loadRevokeToken(source: TokenSource | null, apiToken: string): Promise<string | undefined> {
+  if (!source) return undefined;
+  const { token, made } = await loadToken(source, 'KEYFERRY_REVOKE_TOKEN');
+  if (made) log.info({ file: source.file }, 'a token for revoking keys was made');
+  if (token === apiToken)
+    throw new KeyferryError('config_invalid', 'KEYFERRY_REVOKE_TOKEN is the token of the API: it has to be another.');
+  return token;
+}
 
 async function listen(api: Api, host: string, port: number): Promise<string> {
   try {

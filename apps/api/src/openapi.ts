@@ -15,9 +15,11 @@ export async function describeApi(app: Api): Promise<void> {
         description: 'Carries secrets out of the vaults a company has into one encrypted key store.',
       },
       components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
-      tags: ['backends', 'cycles', 'holds', 'failures', 'keys', 'events', 'notifications', 'health'].map((name) => ({
-        name,
-      })),
+      tags: ['backends', 'cycles', 'holds', 'failures', 'keys', 'backups', 'events', 'notifications', 'health'].map(
+        (name) => ({
+          name,
+        }),
+      ),
     },
     transform: withNamedPath,
     transformObject: jsonSchemaTransformObject,

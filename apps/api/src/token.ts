@@ -6,15 +6,20 @@ import { KeyferryError } from '@keyferry/core';
 /** As long as a token at least is, so that it can't be guessed by trying. */
 const leastLength = 16;
 
-/**
- * The bearer token, given as text or in a file. A file that isn't there is made, with a new token that its owner alone can
- * read. Throws `config_invalid`.
- */
-export async function loadToken(source: {
+export interface TokenSource {
   text: string | undefined;
   file: string | undefined;
-}): Promise<{ token: string; made: boolean }> {
-  if (source.text) return { token: checked(source.text, 'KEYFERRY_API_TOKEN'), made: false };
+}
+
+/**
+ * A bearer token, given as text or in a file. A file that isn't there is made, with a new token that its owner alone can
+ * read. `variable` is where a text is from. Throws `config_invalid`.
+ */
+export async function loadToken(
+  source: TokenSource,
+  variable: 'KEYFERRY_API_TOKEN' | 'KEYFERRY_REVOKE_TOKEN',
+): Promise<{ token: string; made: boolean }> {
+  if (source.text) return { token: checked(source.text, variable), made: false };
   const file = source.file ?? '';
   const known = await read(file);
   if (known !== null) return { token: checked(known, file), made: false };

@@ -14,6 +14,7 @@ test('addresses and a token are needed; the rest has defaults', () => {
     queuePrefix: '{keyferry}',
     masterKey: { text: undefined, file: undefined },
     token: { text: undefined, file: '/state/token' },
+    revokeToken: null,
     allowedEnvironment: [],
     allowedFiles: [],
     allowedIdentities: [],
@@ -21,6 +22,13 @@ test('addresses and a token are needed; the rest has defaults', () => {
     host: '127.0.0.1',
     port: 8420,
   });
+});
+
+test('revoking has a token of its own where one is named', () => {
+  const revokeToken = (env: Record<string, string>) => readEnvironment({ ...least, ...env }).revokeToken;
+  expect(revokeToken({ KEYFERRY_REVOKE_TOKEN: 'a token' })).toEqual({ text: 'a token', file: undefined });
+  expect(revokeToken({ KEYFERRY_REVOKE_TOKEN_FILE: '/state/r' })).toEqual({ text: undefined, file: '/state/r' });
+  expect(revokeToken({ KEYFERRY_REVOKE_TOKEN: '' })).toBeNull();
 });
 
 test('names of variables that backends may refer to are separated by commas', () => {

@@ -241,7 +241,9 @@ describe('the OpenAPI document', () => {
       'DELETE /v1/notifications/rules/{id}',
       'GET /healthz',
       'GET /readyz',
+      'GET /v1/backups',
       'GET /v1/events',
+      'GET /v1/explain/{path}',
       'GET /v1/federation/backends',
       'GET /v1/federation/backends/{id}',
       'GET /v1/federation/backends/{id}/cycles',
@@ -260,20 +262,25 @@ describe('the OpenAPI document', () => {
       'GET /v1/notifications/deliveries/{id}',
       'GET /v1/notifications/rules',
       'GET /v1/notifications/rules/{id}',
+      'GET /v1/versions/{path}',
       'PATCH /v1/federation/backends/{id}',
       'PATCH /v1/notifications/channels/{id}',
       'PATCH /v1/notifications/rules/{id}',
+      'POST /v1/backups/{id}/restore',
       'POST /v1/federation/backends',
       'POST /v1/federation/backends/{id}/sync',
       'POST /v1/federation/backends/{id}/test',
       'POST /v1/federation/failures/{id}/replay',
       'POST /v1/federation/holds/{id}/approve',
       'POST /v1/federation/holds/{id}/reject',
+      'POST /v1/keys/revoke',
+      'POST /v1/keys/unrevoke',
       'POST /v1/notifications/channels',
       'POST /v1/notifications/channels/{id}/test',
       'POST /v1/notifications/deliveries/replay',
       'POST /v1/notifications/deliveries/{id}/replay',
       'POST /v1/notifications/rules',
+      'POST /v1/rollback/{path}',
     ]);
   });
 
@@ -285,7 +292,7 @@ describe('the OpenAPI document', () => {
         expect(route.summary).toBeTruthy();
         expect(route.security).toEqual([{ token: [] }]);
         expect(Object.keys(route.responses).some((status) => status.startsWith('2'))).toBe(true);
-        for (const status of ['400', '401', '500', '503'])
+        for (const status of ['400', '401', '403', '500', '503'])
           expect(route.responses[status]?.content['application/json'].schema).toEqual({
             $ref: '#/components/schemas/Error',
           });

@@ -79,6 +79,14 @@ describe('it says in one sentence why it can’t start, and ends with 1', () => 
     expect(output).not.toContain('canary');
   });
 
+  test('a token for revoking that is too short, or no other than the token of the API', async () => {
+    const short = await refusal({ KEYFERRY_REVOKE_TOKEN: 'canary' });
+    expect(short).toMatchObject({ code: 'config_invalid', message: expect.stringContaining('KEYFERRY_REVOKE_TOKEN') });
+    expect(short.output).not.toContain('canary');
+    const same = await refusal({ KEYFERRY_REVOKE_TOKEN_FILE: tokenFile });
+    expect(same).toMatchObject({ code: 'config_invalid', message: expect.stringContaining('has to be another') });
+  });
+
   test('a token file that can’t be read', async () => {
     const { code, message } = await refusal({ KEYFERRY_API_TOKEN_FILE: folder.path });
     expect(code).toBe('config_invalid');

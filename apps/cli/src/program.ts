@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import type { Host } from './command.ts';
 import { backendCommands } from './commands/backend.ts';
+import { backupsCommands } from './commands/backups.ts';
 import { channelCommands } from './commands/channel.ts';
 import { cyclesCommands } from './commands/cycles.ts';
 import { deliveriesCommands } from './commands/deliveries.ts';
@@ -45,6 +46,7 @@ export function createProgram(host: Host): Command {
     syncCommand,
     cyclesCommands,
     keysCommands,
+    backupsCommands,
     heldCommands,
     eventsCommands,
     jobsCommands,

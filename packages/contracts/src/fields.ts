@@ -35,6 +35,15 @@ function secondsOf(text: string): number | null {
   }
 }
 
+/** Why a person does something: shown to others, and kept. */
+export const reason = z
+  .string('must say why')
+  .trim()
+  .min(1, 'must say why')
+  .max(500, 'must have at most 500 characters')
+  .regex(/^\P{Cc}*$/u, 'must have no control characters')
+  .describe('Why, in up to 500 characters. It is kept in the audit log and told in the event.');
+
 const mostGlobs = 200;
 
 export const syncPaths = z

@@ -83,6 +83,19 @@ export const errorCatalogue = {
   hold_over: 'The hold has ended. If keys are still missing, the next cycle opens a new one.',
   hold_outdated: 'Ask for the removal again: the hold then lists the keys of now.',
 
+  // what people do to keys
+  nothing_matches: 'Check the glob: it is of local paths, as `keyferry keys list` shows them.',
+  revoke_all_unconfirmed: 'Say so with `all: true`, which the command asks for, or name fewer keys.',
+  not_revoked: 'See `keyferry keys explain`: there is nothing to lift.',
+  key_revoked: 'Lift the revocation first: `keyferry keys unrevoke`.',
+  key_expired: 'Renew the secret in the vault, or give it a later expiry there: the next cycle brings the key back.',
+  key_not_served: 'See `keyferry keys explain`: it tells why, and what would bring the key back.',
+  version_gone: 'See with `keyferry keys history` which versions are kept.',
+  version_unreadable: 'Read the current version. rotation_overlap says how long one that was replaced may be read.',
+  nothing_to_roll_back: 'See with `keyferry keys history` which version is current.',
+  backup_not_found: 'List the backups with `keyferry backups list`.',
+  restore_taken: 'Nothing has to be restored. `keyferry keys rollback` serves an earlier value.',
+
   // configuration
   config_invalid: 'Correct the field that the message names.',
   rule_unmatched: 'Correct the rule’s globs: they are of local paths, as `keyferry keys list` shows them.',
@@ -147,6 +160,7 @@ export const errorCatalogue = {
 
   // HTTP
   unauthorized: 'Send `Authorization: Bearer <token>`.',
+  forbidden: 'Use the token that has this permission: KEYFERRY_API_TOKEN, or KEYFERRY_REVOKE_TOKEN to revoke keys.',
   not_found: 'See /openapi.json for the routes.',
   request_invalid: 'Correct the field that the message names.',
   internal: 'This is a fault of Keyferry. Report it with the request id.',

@@ -89,6 +89,10 @@ CREATE TABLE keyferry.key_changes (
 );
 CREATE INDEX key_changes_key ON keyferry.key_changes (tenant_id, key_id, id);
 
+-- A key that was purged is found again by its path or id.
+CREATE INDEX audit_log_purged_path ON keyferry.audit_log (tenant_id, target) WHERE action = 'key.purged';
+CREATE INDEX audit_log_purged_key ON keyferry.audit_log (tenant_id, (details ->> 'key_id')) WHERE action = 'key.purged';
+
 -- What is wrong with secrets as the vault has them now, whether or not there is a key. One row a secret, and none for most.
 CREATE TABLE keyferry.findings (
   backend_id uuid NOT NULL,

@@ -13,7 +13,7 @@ import { codeOf, type Tx } from './database.ts';
 import { credentialsBinding, type TenantKeys } from './encryption/keyring.ts';
 import type { Database } from './schema.ts';
 
-export type Backend = Omit<Selectable<Database['backends']>, 'credentials' | 'credentials_key_id'>;
+export type Backend = Omit<Selectable<Database['backends']>, 'credentials' | 'credentials_key_id' | 'flush_generation'>;
 
 /** What a person sets. `auth` is encrypted and never shown. */
 export interface BackendSettings {
@@ -188,6 +188,17 @@ export async function backendNames(tx: Tx): Promise<Map<string, string>> {
   return new Map(rows.map(({ id, name }) => [id, name]));
 }
 
+/** The backends of these ids, removed ones too. */
+export async function backendsById(tx: Tx, ids: Iterable<string>): Promise<Map<string, Backend>> {
+  const rows = await tx
+    .selectFrom('backends')
+    .select(shownBackend)
+    .where('id', '=', sql<string>`ANY(${[...new Set(ids)]}::uuid[])`)
+    .orderBy('id')
+    .execute();
+  return new Map(rows.map((backend) => [backend.id, backend]));
+}
+
 /** By id or by name. Throws `backend_not_found`. */
 export async function getBackend(tx: Tx, idOrName: string): Promise<Backend> {
   const column = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(idOrName) ? 'id' : 'name';
@@ -247,6 +258,12 @@ export async function forgetContainer(tx: Tx, id: string): Promise<Backend> {
 /** Makes a backend due, also if a cycle that is open ends after this. */
 export async function makeDue(tx: Tx, id: string, now: Date): Promise<void> {
   await tx.updateTable('backends').set({ next_sync_at: now, updated_at: now }).where('id', '=', id).execute();
+}
+
+/** From now on nobody may serve what was cached of these backends' keys before. */
+export async function flushBackends(tx: Tx, ids: readonly string[]): Promise<void> {
+  await sql`UPDATE backends SET flush_generation = flush_generation + 1
+    WHERE id IN (SELECT id FROM backends WHERE id = ANY(${ids}::uuid[]) ORDER BY id FOR UPDATE)`.execute(tx);
 }
 
 function sealedAuth(tenantId: string, id: string, auth: Record<string, unknown>, keys: TenantKeys) {

@@ -87,6 +87,18 @@ export async function dependentsOf(tx: Tx, localPath: string): Promise<string[]>
   return rows.map(({ name }) => name);
 }
 
+/** Names of the backends whose credentials are in any of these keys. */
+export async function dependentsAmong(tx: Tx, localPaths: ReadonlySet<string>): Promise<string[]> {
+  const rows = await tx
+    .selectFrom('backends')
+    .select(['name', 'credential_paths'])
+    .where('credential_paths', '<>', sql<string[]>`'{}'::text[]`)
+    .where('state', '<>', 'removed')
+    .orderBy('name')
+    .execute();
+  return rows.filter((row) => row.credential_paths.some((path) => localPaths.has(path))).map(({ name }) => name);
+}
+
 /** Names of other backends whose credentials are in live keys of this one. */
 export async function dependentsOfBackend(tx: Tx, backendId: string): Promise<string[]> {
   const { rows } = await sql<{ name: string }>`

@@ -1,4 +1,4 @@
-import type { KeyChange, KeyState } from '@keyferry/core';
+import type { CycleTrigger, KeyChange, KeyState } from '@keyferry/core';
 import { type Selectable, sql } from 'kysely';
 import type { Tx } from './database.ts';
 import type { Database } from './schema.ts';
@@ -53,4 +53,14 @@ export async function listKeyChanges(tx: Tx, keyId: string, limit: number): Prom
     .orderBy('id', 'desc')
     .limit(limit)
     .execute();
+}
+
+/** What made cycles open, of those that are still kept. */
+export async function cycleTriggers(tx: Tx, cycleIds: readonly string[]): Promise<Map<string, CycleTrigger>> {
+  const rows = await tx
+    .selectFrom('cycles')
+    .select(['id', 'trigger'])
+    .where('id', '=', sql<string>`ANY(${cycleIds}::uuid[])`)
+    .execute();
+  return new Map(rows.map(({ id, trigger }) => [id, trigger]));
 }

@@ -48,7 +48,8 @@ export async function lockKeys(tx: Tx, ids: readonly string[], states: readonly 
 }
 
 export interface Move {
-  event: KeyEvent;
+  /** Null where its state stays. */
+  event: KeyEvent | null;
   /** The word for it in the key's story. */
   change: KeyChange;
   /** What it sets besides; absent means as it is. */
@@ -106,7 +107,8 @@ export async function moveKeys(
   await noteKeyChanges(tx, tenantId, cause, changes, now);
 }
 
-function stateAfter(key: LockedKey, event: KeyEvent): KeyState {
+function stateAfter(key: LockedKey, event: KeyEvent | null): KeyState {
+  if (event === null) return key.state;
   const next = nextState(key, event);
   if (next === 'purged') throw new Error('Keys are purged by their own statement.');
   return next;

@@ -76,8 +76,11 @@ export interface Database {
     version: number;
     local_path: string;
     remote_path: string;
+    type: KeyType;
     ciphertext: Buffer;
     encryption_key_id: string;
+    content_type: string;
+    metadata: Json<Record<string, string>>;
     reason: string;
     created_at: Timestamp;
     restored_at: NullableTimestamp;
@@ -221,6 +224,8 @@ interface BackendsTable {
   max_versions: Generated<number>;
   version_history: Generated<boolean>;
   credential_paths: Generated<string[]>;
+  /** Raised when what was cached of its keys must not be served any more. */
+  flush_generation: Generated<number>;
   validation_rules: Json<ValidationRule[]>;
   lifecycle_rules: Json<LifecycleRule[]>;
   rotation_overlap_seconds: Generated<number>;

@@ -1,19 +1,19 @@
-import { keyDetails, keyPage, keyQuery } from '@keyferry/contracts';
-import { describePathProblem, KeyferryError, pathProblem } from '@keyferry/core';
+import { explanation, keyDetails, keyPage, keyQuery } from '@keyferry/contracts';
 import { dependentsOf, getBackend, getKey, listKeys } from '@keyferry/store';
 import { z } from 'zod';
 import { backendNames } from '../answers/backend-names.ts';
 import { showKey } from '../answers/key.ts';
 import type { Api, ApiOptions } from '../create-api.ts';
 import { decodeCursor, pageOf } from '../cursor.ts';
+import { explain } from '../explain.ts';
 import { responses } from '../responses.ts';
+import { byPath, pathOf } from './key-path.ts';
 
 const tags = ['keys'];
 const place = z.tuple([z.string()]);
-const byPath = z.object({ '*': z.string().describe('The local path, percent-encoded, or the key’s id.') });
 
 /** What is known of keys. Values are never part of it. */
-export function keyRoutes(app: Api, { store }: ApiOptions): void {
+export function keyRoutes(app: Api, { store, now }: ApiOptions): void {
   app.get(
     '/keys',
     {
@@ -26,7 +26,7 @@ export function keyRoutes(app: Api, { store }: ApiOptions): void {
     },
     async ({ identity, query }) =>
       await store.inTenant(identity.tenantId, async (tx) => {
-        const { limit, cursor, state, backend, prefix } = query;
+        const { limit, cursor, state, backend, prefix, problems, overdue } = query;
         const [after] = cursor === undefined ? [] : decodeCursor(cursor, place);
         const backendId = backend && (await getBackend(tx, backend)).id;
         const nameOf = await backendNames(tx);
@@ -35,6 +35,8 @@ export function keyRoutes(app: Api, { store }: ApiOptions): void {
           ...(state && { state }),
           ...(backendId && { backendId }),
           ...(prefix && { prefix: prefix.normalize('NFC') }),
+          ...(problems === 'true' && { problems: true }),
+          ...(overdue === 'true' && { overdueAt: now() }),
           ...(after !== undefined && { after }),
         });
         return pageOf(
@@ -57,14 +59,27 @@ export function keyRoutes(app: Api, { store }: ApiOptions): void {
       },
     },
     async ({ identity, params }) => {
-      const path = params['*'].normalize('NFC');
-      const problem = pathProblem(path);
-      if (problem)
-        throw new KeyferryError('request_invalid', `The path can’t be a key’s: ${describePathProblem(problem)}.`);
+      const path = pathOf(params);
       return await store.inTenant(identity.tenantId, async (tx) => {
         const key = await getKey(tx, path);
         return { ...showKey(key, await backendNames(tx)), credentials_of: await dependentsOf(tx, key.local_path) };
       });
+    },
+  );
+
+  app.get(
+    '/explain/*',
+    {
+      schema: {
+        tags,
+        summary: 'Tell why a key is as it is, and what happened to it; also of one that was purged',
+        params: byPath,
+        response: responses({ 200: explanation }, 'key_not_found'),
+      },
+    },
+    async ({ identity, params }) => {
+      const path = pathOf(params);
+      return await store.inTenant(identity.tenantId, (tx) => explain(tx, path, now()));
     },
   );
 }

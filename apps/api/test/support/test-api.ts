@@ -26,8 +26,8 @@ export interface TestApi {
   services: Services;
   /** Lines of the log. */
   lines: string[];
-  /** A request with the token, its body as JSON. */
-  call(method: 'GET' | 'POST' | 'PATCH' | 'DELETE', path: string, body?: unknown): Promise<Answer>;
+  /** A request with the token, or with another, its body as JSON. */
+  call(method: 'GET' | 'POST' | 'PATCH' | 'DELETE', path: string, body?: unknown, by?: string): Promise<Answer>;
   /** What the owner of the database sees. */
   query(sql: string, parameters?: unknown[]): Promise<Record<string, unknown>[]>;
   /** Does all work that open cycles wait for, here and now. */
@@ -40,6 +40,8 @@ export interface TestApiOptions {
   allowedEnvironment?: string[];
   allowedFiles?: string[];
   allowedEgress?: string;
+  /** The token for revoking keys. */
+  revokeToken?: string;
   /** Ways to the services other than the direct ones. */
   through?: { database?: (url: string) => Promise<string>; redis?: (url: string) => Promise<string> };
 }
@@ -59,18 +61,26 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
   const connections = createConnectionPool({ registry, ...references });
   const services = { store, queues, keyring, connections, log, now: () => new Date() };
   const egress = createEgressClient({ policy: parseEgress(options.allowedEgress) });
-  const app = await createApi({ ...services, registry, redis, egress, token, ...references });
+  const app = await createApi({
+    ...services,
+    registry,
+    redis,
+    egress,
+    token,
+    revokeToken: options.revokeToken,
+    ...references,
+  });
 
   return {
     app,
     database,
     services,
     lines,
-    async call(method, path, body) {
+    async call(method, path, body, by = token) {
       const { statusCode, headers, payload } = await app.inject({
         method,
         url: path,
-        headers: { authorization: `Bearer ${token}` },
+        headers: { authorization: `Bearer ${by}` },
         ...(body !== undefined && { payload: body as object }),
       });
       return { status: statusCode, headers, body: payload ? JSON.parse(payload) : null };

@@ -1,0 +1,64 @@
+import { revokedAnswer, revokeRequest, unrevokedAnswer, unrevokeRequest } from '@keyferry/contracts';
+import { revokeKeys, unrevokeKeys } from '@keyferry/pipeline';
+import type { Api, ApiOptions } from '../create-api.ts';
+import { responses } from '../responses.ts';
+
+const tags = ['keys'];
+
+/** What takes keys out of use at once, and lets them back. */
+export function revocationRoutes(app: Api, options: ApiOptions): void {
+  app.post(
+    '/keys/revoke',
+    {
+      config: { permission: 'revoke' },
+      schema: {
+        tags,
+        summary: 'Archive keys at once, whatever their state, until somebody lifts it',
+        body: revokeRequest,
+        response: responses(
+          { 200: revokedAnswer },
+          'glob_invalid',
+          'key_not_found',
+          'nothing_matches',
+          'revoke_all_unconfirmed',
+        ),
+      },
+    },
+    async ({ identity, body }) => {
+      const { tenantId, actor } = identity;
+      const { paths, reason, all, dry_run: dryRun } = body;
+      const revoked = await revokeKeys(options, { tenantId, paths, reason, all, dryRun, by: actor });
+      return {
+        dry_run: revoked.dryRun,
+        count: revoked.count,
+        already_revoked: revoked.alreadyRevoked,
+        everything: revoked.everything,
+        paths: revoked.paths,
+        credentials_of: revoked.credentialsOf,
+      };
+    },
+  );
+
+  app.post(
+    '/keys/unrevoke',
+    {
+      config: { permission: 'revoke' },
+      schema: {
+        tags,
+        summary: 'Let revoked keys come back, once a cycle finds them in their vault',
+        body: unrevokeRequest,
+        response: responses(
+          { 200: unrevokedAnswer },
+          'glob_invalid',
+          'key_not_found',
+          'nothing_matches',
+          'not_revoked',
+        ),
+      },
+    },
+    async ({ identity, body }) => {
+      const { tenantId, actor } = identity;
+      return await unrevokeKeys(options, { tenantId, ...body, by: actor });
+    },
+  );
+}

@@ -1,0 +1,112 @@
+import { KeyferryError, keyStates, type Lifecycle, parseLifecycle, parseSelection } from '@keyferry/core';
+import {
+  appendEvents,
+  type Backend,
+  backendsById,
+  type Cause,
+  type LockedKey,
+  lockKeys,
+  moveKeys,
+  type SelectedKey,
+  selectKeys,
+  type Tx,
+} from '@keyferry/store';
+import { keyEvents } from '../key-events.ts';
+
+/** Keys that a person names, which may be all there are: what revoking and its opposite share. */
+
+/** Keys that are locked, and written, at a time. */
+const pageSize = 1_000;
+
+/** How many paths an answer names. */
+const mostPaths = 20;
+
+export interface Chosen {
+  keys: SelectedKey[];
+  /** Whether wildcards had a part in choosing them. */
+  byGlob: boolean;
+}
+
+/**
+ * The keys at these local paths, and those that these globs match. Each has to choose something: throws `key_not_found` or
+ * `nothing_matches`, `glob_invalid` or `request_invalid`.
+ */
+export async function chooseKeys(tx: Tx, texts: readonly string[]): Promise<Chosen> {
+  const selection = parseSelection(texts);
+  const { keys, unmatched } = await selectKeys(tx, selection);
+  const [path] = unmatched.paths;
+  if (path !== undefined) throw new KeyferryError('key_not_found', `There is no key "${path}".`);
+  const [glob] = unmatched.globs;
+  if (glob !== undefined) throw new KeyferryError('nothing_matches', `The glob "${glob}" matches no key.`);
+  return { keys, byGlob: selection.globs.length > 0 };
+}
+
+/** The first of their paths, in order. */
+export const samplePaths = (keys: readonly { localPath: string }[]): string[] =>
+  keys
+    .map(({ localPath }) => localPath)
+    .sort()
+    .slice(0, mostPaths);
+
+/** What of the choice the audit log names. */
+export const targetOf = (paths: readonly string[]): string =>
+  paths.length === 1 ? String(paths[0]) : `${paths.length} paths`;
+
+interface Revocation {
+  tenantId: string;
+  type: 'keys.revoked' | 'keys.unrevoked';
+  /** What becomes of their mark; those that have it already are left alone. */
+  revoked: boolean;
+  actor: string;
+  reason: string;
+  now: Date;
+}
+
+/**
+ * Marks keys as revoked, which archives them whatever they are, or takes the mark away. All keys come before any event,
+ * as everybody locks them: keys first, then their backends. Returns what was changed, and the backends concerned.
+ */
+export async function markRevoked(
+  tx: Tx,
+  chosen: readonly SelectedKey[],
+  { tenantId, type, revoked, actor, reason, now }: Revocation,
+): Promise<{ keys: LockedKey[]; backends: Map<string, Backend> }> {
+  const wanted = chosen.filter((key) => key.revoked !== revoked);
+  const backends = await backendsById(
+    tx,
+    wanted.map(({ backendId }) => backendId),
+  );
+  const lifecycleOf = lifecyclesOf(backends);
+  const cause: Cause = { cycleId: null, actor, reason };
+  const marked: LockedKey[] = [];
+  for (let start = 0; start < wanted.length; start += pageSize) {
+    const ids = wanted.slice(start, start + pageSize).map(({ id }) => id);
+    const locked = (await lockKeys(tx, ids, keyStates)).filter((key) => key.revoked !== revoked);
+    // Retention runs from the moment a revocation is lifted: the key must not be purged before a cycle could find it.
+    const keys = revoked ? locked : locked.map((key) => ({ ...key, stateChangedAt: now }));
+    await moveKeys(tx, tenantId, keys, lifecycleOf, {
+      event: revoked ? 'revoked' : null,
+      change: revoked ? 'revoked' : 'unrevoked',
+      set: { revoked },
+      cause,
+      now,
+    });
+    marked.push(...keys);
+  }
+  const byBackend = Map.groupBy(marked, ({ backendId }) => backendId);
+  for (const backend of backends.values()) {
+    const paths = (byBackend.get(backend.id) ?? []).map(({ localPath }) => localPath);
+    const more = { actor, reason, ...(revoked && { urgent: true }) };
+    await appendEvents(tx, backend.id, keyEvents(type, backend, null, paths, more), now);
+  }
+  return { keys: marked, backends: new Map([...backends].filter(([id]) => byBackend.has(id))) };
+}
+
+function lifecyclesOf(backends: Map<string, Backend>): (backendId: string) => Lifecycle {
+  const parsed = new Map([...backends].map(([id, backend]) => [id, parseLifecycle(backend)]));
+  return (backendId) => {
+    const lifecycle = parsed.get(backendId);
+    if (!lifecycle) throw new Error('A key came without its backend.');
+    return lifecycle;
+  };
+}
