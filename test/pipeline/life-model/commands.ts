@@ -132,6 +132,15 @@ const decide = (verdict: 'approved' | 'rejected'): Act => ({
   },
 });
 
+type Deed = 'revoke' | 'unrevoke' | 'rollBack' | 'restore';
+
+/** What a person does to one key; what can't be done is refused, and changes nothing. */
+const deed = (what: Deed, path: string): Act => ({
+  name: `${what} ${path}`,
+  model: (model) => model[what](path),
+  system: async (system) => await system.person(what, path),
+});
+
 const hour = 3600;
 const day = 24 * hour;
 const anyPath = fc.constantFrom(...paths);
@@ -149,6 +158,8 @@ const changes = fc.oneof(
   fc.boolean().map((narrowed) => ({ narrowed })),
 );
 
+const deeds = fc.constantFrom<Deed>('revoke', 'unrevoke', 'unrevoke', 'rollBack', 'rollBack', 'restore', 'restore');
+
 const lifetime = fc.option(fc.constantFrom(1, hour, 3 * day, 40 * day, 40 * day), { freq: 2 });
 
 /** Mostly what goes well, so that keys get old; enough of the rest. */
@@ -164,6 +175,7 @@ const act: fc.Arbitrary<Act> = fc.oneof(
     arbitrary: fc.constantFrom(60, hour, 5 * hour, 5 * hour, day, day, 8 * day, 40 * day, 91 * day).map(pass),
   },
   { weight: 2, arbitrary: changes.map(change) },
+  { weight: 6, arbitrary: fc.tuple(deeds, anyPath).map(([what, path]) => deed(what, path)) },
   { weight: 3, arbitrary: fc.constantFrom('approved' as const, 'rejected' as const).map(decide) },
 );
 

@@ -33,6 +33,8 @@ export interface Key {
   archiveReminder: number | null;
   expiryReminder: number | null;
   values: Map<number, string>;
+  /** The values that were backed up, the newest last. */
+  backups: string[];
 }
 
 export interface Settings {
@@ -145,6 +147,7 @@ export class Model {
       archiveReminder: null,
       expiryReminder: null,
       values: new Map([[1, secret.value]]),
+      backups: [],
     };
     this.keys.set(path, key);
     this.#remind(key);
@@ -222,7 +225,10 @@ export class Model {
     for (const [path, cause] of candidates) {
       if (cause === 'absent' && trouble.kind === 'unreadable' && trouble.path === path) continue;
       const key = this.keys.get(path) as Key;
-      if (key.state !== 'deprecated') key.stateChangedAt = this.now;
+      if (key.state !== 'deprecated') {
+        key.stateChangedAt = this.now;
+        key.backups.push(key.value);
+      }
       key.state = 'deprecated';
       key.deprecatedAt = this.now;
       key.outOfScope = cause === 'out_of_scope';
@@ -318,6 +324,48 @@ export class Model {
       const key = this.keys.get(path);
       if (key) key.kept = true;
     }
+  }
+
+  /** Says nothing of what can't be done. */
+  revoke(path: string): void {
+    const key = this.keys.get(path);
+    if (!key || key.revoked) return;
+    if (key.state !== 'archived') key.stateChangedAt = this.now;
+    Object.assign(key, { state: 'archived', revoked: true });
+    this.#remind(key);
+    this.told.push(`keys.revoked ${path}`);
+  }
+
+  unrevoke(path: string): void {
+    const key = this.keys.get(path);
+    if (!key?.revoked) return;
+    Object.assign(key, { revoked: false, stateChangedAt: this.now });
+    this.told.push(`keys.unrevoked ${path}`);
+  }
+
+  rollBack(path: string): void {
+    const key = this.keys.get(path);
+    const value = key?.values.get(key.version - 1);
+    if (!key || value === undefined || value === key.value || !this.isServed(key)) return;
+    this.setValue(key, value);
+    key.rolledBack = value !== key.remoteValue;
+    this.told.push(`keys.rolled_back ${path}`);
+  }
+
+  restore(path: string): void {
+    const key = this.keys.get(path);
+    const value = key?.backups.at(-1);
+    if (!key || value === undefined || key.revoked) return;
+    if (key.state !== 'deprecated' && key.state !== 'archived') return;
+    if (key.expiresAt !== null && key.expiresAt <= this.now) return;
+    if (value !== key.value) {
+      this.setValue(key, value);
+      key.rolledBack = value !== key.remoteValue;
+    }
+    const back = { deprecatedAt: null, outOfScope: false, approved: false, kept: true };
+    Object.assign(key, back, { state: 'active', stateChangedAt: this.now });
+    this.#remind(key);
+    this.told.push(`keys.restored ${path}`);
   }
 
   isServed = (key: Key): boolean =>

@@ -1,4 +1,13 @@
-import { approveHeld, rejectHeld, requestSync } from '@keyferry/pipeline';
+import { KeyferryError } from '@keyferry/core';
+import {
+  approveHeld,
+  rejectHeld,
+  requestSync,
+  restoreBackup,
+  revokeKeys,
+  rollBackKey,
+  unrevokeKeys,
+} from '@keyferry/pipeline';
 import {
   type Backend,
   type BackendSettings,
@@ -124,6 +133,37 @@ export class System {
     }
   }
 
+  async person(what: 'revoke' | 'unrevoke' | 'rollBack' | 'restore', path: string): Promise<void> {
+    const { services, tenantId } = this.house;
+    const common = { tenantId, reason: 'because', by: 'ann' };
+    const [key] = await this.house.read((tx) =>
+      tx.selectFrom('keys').select(['id', 'version']).where('local_path', '=', path).execute(),
+    );
+    const act = {
+      revoke: () => revokeKeys(services, { ...common, paths: [path], dryRun: false, all: false }),
+      unrevoke: () => unrevokeKeys(services, { ...common, paths: [path] }),
+      rollBack: () => rollBackKey(services, { ...common, path, toVersion: Math.max(1, (key?.version ?? 1) - 1) }),
+      restore: async () => {
+        const [backup] = await this.house.read((tx) =>
+          tx
+            .selectFrom('backups')
+            .select('id')
+            .where('key_id', '=', key?.id ?? nobody)
+            .orderBy('created_at', 'desc')
+            .limit(1)
+            .execute(),
+        );
+        await restoreBackup(services, { ...common, backupId: backup?.id ?? nobody });
+      },
+    };
+    try {
+      await act[what]();
+    } catch (error) {
+      // That it was refused, the model knows as well; anything else is a fault.
+      if (!(error instanceof KeyferryError)) throw error;
+    }
+  }
+
   /** What there is, in the model's words. */
   async look() {
     const { house } = this;
@@ -154,4 +194,5 @@ export class System {
   }
 }
 
+const nobody = '00000000-0000-4000-8000-0000000000ff';
 const farAway = new Date(8.64e15);
