@@ -182,6 +182,21 @@ test('a key is not renamed to what another has or two want, nor where a backendâ
   );
 });
 
+test('what a person was asked about waits for the answer, also when it would be no mass loss any more', async () => {
+  const { backend, secrets } = await begin({ guard_at_least: 5 });
+  for (const name of names(1, 4)) secrets.deleteMetadata(`bifrost/${name}`);
+  expect((await house.cycle(backend)).counts).toMatchObject({ deprecated: 4, held: 0 });
+  for (const name of names(5, 7)) secrets.deleteMetadata(`bifrost/${name}`);
+  expect((await house.cycle(backend)).counts).toMatchObject({ deprecated: 0, held: 3 });
+  house.clock.advance(25 * 3600);
+  expect((await house.cycle(backend)).counts).toMatchObject({ deprecated: 0, held: 3 });
+  // What it doesn't list goes as ever, and what comes back leaves it.
+  secrets.deleteMetadata('bifrost/k8');
+  secrets.put('bifrost/k5', { value: 'k5' });
+  expect((await house.cycle(backend)).counts).toMatchObject({ deprecated: 1, held: 2 });
+  expect(await openHolds()).toMatchObject([{ candidates: 2 }]);
+});
+
 describe('a rejected hold', () => {
   async function rejected() {
     const begun = await begin();
@@ -224,6 +239,9 @@ describe('a rejected hold', () => {
     await rejectHeld(house.services, decision((await openHolds())[0]?.id));
     expect((await house.cycle(backend)).counts).toMatchObject({ held: 0, renamed: 0, unchanged: 20 });
     await expectNoneDeprecated();
+    const [hold] = await house.read((tx) => listHolds(tx, { state: 'rejected', limit: 1 }));
+    const { cycle } = await approveHeld(house.services, decision(hold?.id));
+    expect((await house.ended(cycle?.id ?? '')).counts).toMatchObject({ held: 0, renamed: 20 });
   });
 });
 

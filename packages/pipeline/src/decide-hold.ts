@@ -49,6 +49,8 @@ export async function approveHeld(
       await removeListed(tx, backend, hold, by, now);
       return { hold, cycle: null, dispatch: null };
     }
+    // A rejection had let them keep their names.
+    if (await listsCause(tx, hold.id, 'renamed')) await keepNames(tx, backend.id, false);
     const opened = await openCycle(tx, { tenantId, backendId: backend.id, trigger: 'hand', requestedBy: by, now });
     // A cycle that is open already may be past its guard.
     if (!opened.dispatch) await makeDue(tx, backend.id, now);
@@ -66,7 +68,7 @@ export async function rejectHeld(services: CoordinationServices, request: Reques
     const { hold, kept } = await rejectHold(tx, request.holdId, by, now);
     const backend = await getBackend(tx, hold.backend_id);
     // Those that were to have other names keep theirs: the path mapping has to change before that is looked at again.
-    if (await listsCause(tx, hold.id, 'renamed')) await keepNames(tx, backend.id);
+    if (await listsCause(tx, hold.id, 'renamed')) await keepNames(tx, backend.id, true);
     const changes = kept.map(({ id, state }): NewKeyChange => ({ keyId: id, change: 'kept', from: state, to: state }));
     const cause = { cycleId: hold.cycle_id, actor: by, reason: `hold ${hold.id} was rejected` };
     await noteKeyChanges(tx, tenantId, cause, changes, now);

@@ -211,9 +211,9 @@ export async function noteNamed(tx: Tx, backend: Pick<Backend, 'id' | 'updated_a
     .execute();
 }
 
-/** A person's word that keys keep the names they have, whatever the path mapping of now would call them. */
-export async function keepNames(tx: Tx, backendId: string): Promise<void> {
-  await tx.updateTable('backends').set({ names_current: true }).where('id', '=', backendId).execute();
+/** A person's word on whether keys keep the names they have, whatever the path mapping of now would call them. */
+export async function keepNames(tx: Tx, backendId: string, kept: boolean): Promise<void> {
+  await tx.updateTable('backends').set({ names_current: kept }).where('id', '=', backendId).execute();
 }
 
 /** Ids of a backend's keys in these states, page by page, within one transaction. */

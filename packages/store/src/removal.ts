@@ -87,8 +87,9 @@ export async function estimateLossOf(tx: Tx, backendId: string, now: Date): Prom
 const noCycle = '00000000-0000-0000-0000-000000000000';
 
 /**
- * Holds back every candidate that nobody approved, if the guard says so: they leave the cycle and are listed in the
- * backend's open hold, which is made if there is none. Returns how many, and whether the hold is new.
+ * Holds candidates back: every one that nobody approved, if the guard says so, and else those that a person has been asked
+ * about and has not answered yet, for what would be no mass loss any more is no answer. They leave the cycle and are listed in
+ * the backend's open hold, which is made if there is none. Returns how many, and whether the hold is new.
  */
 export async function holdBack(
   tx: Tx,
@@ -97,25 +98,42 @@ export async function holdBack(
   now: Date,
 ): Promise<{ held: number; holdId: string | null; opened: boolean; estimate: LossEstimate }> {
   const estimate = await estimateLoss(tx, cycle, dayBefore(now));
-  if (!isMassLoss(estimate, threshold)) return { held: 0, holdId: null, opened: false, estimate };
+  const all = isMassLoss(estimate, threshold);
+  const { rows } = await sql<{ key_id: string; cause: LossCause }>`
+    DELETE FROM candidates c WHERE c.cycle_id = ${cycle.id}
+      AND NOT EXISTS (SELECT FROM hold_keys hk JOIN holds h ON h.id = hk.hold_id
+                      WHERE hk.key_id = c.key_id AND hk.cause = c.cause AND h.backend_id = ${cycle.backend_id}
+                        AND h.state = 'approved')
+      AND (${all} OR EXISTS (SELECT FROM hold_keys hk JOIN holds h ON h.id = hk.hold_id
+                      WHERE hk.key_id = c.key_id AND hk.cause = c.cause AND h.backend_id = ${cycle.backend_id}
+                        AND h.state = 'open' AND h.kind = 'cycle'))
+    RETURNING c.key_id, c.cause`.execute(tx);
+  if (rows.length === 0) return { held: 0, holdId: null, opened: false, estimate };
+  const hold = await openHold(tx, cycle, { candidates: rows.length, keys: estimate.keys }, now);
+  await tx.deleteFrom('hold_keys').where('hold_id', '=', hold.id).execute();
+  await sql`
+    INSERT INTO hold_keys (hold_id, key_id, tenant_id, cause)
+    SELECT ${hold.id}, w.key_id, ${cycle.tenant_id}, w.cause
+    FROM unnest(${rows.map((row) => row.key_id)}::uuid[], ${rows.map((row) => row.cause)}::text[]) AS w (key_id, cause)`.execute(
+    tx,
+  );
+  return { held: rows.length, holdId: hold.id, opened: hold.opened, estimate };
+}
+
+/** The backend's open hold, with what it holds now; a new one if there is none. */
+async function openHold(
+  tx: Tx,
+  cycle: Pick<Cycle, 'id' | 'backend_id' | 'tenant_id'>,
+  { candidates, keys }: { candidates: number; keys: number },
+  now: Date,
+): Promise<{ id: string; opened: boolean }> {
   const { rows } = await sql<{ id: string; opened: boolean }>`
     INSERT INTO holds (tenant_id, backend_id, cycle_id, candidates, keys, opened_at, updated_at)
-    VALUES (${cycle.tenant_id}, ${cycle.backend_id}, ${cycle.id}, ${estimate.candidates}, ${estimate.keys}, ${now}, ${now})
+    VALUES (${cycle.tenant_id}, ${cycle.backend_id}, ${cycle.id}, ${candidates}, ${keys}, ${now}, ${now})
     ON CONFLICT (backend_id, kind) WHERE state = 'open' DO UPDATE
       SET candidates = EXCLUDED.candidates, keys = EXCLUDED.keys, cycle_id = EXCLUDED.cycle_id, updated_at = EXCLUDED.updated_at
     RETURNING id, xmax = 0 AS opened`.execute(tx);
-  const hold = rows[0] as { id: string; opened: boolean };
-  await tx.deleteFrom('hold_keys').where('hold_id', '=', hold.id).execute();
-  await sql`
-    WITH held AS (
-      DELETE FROM candidates c WHERE c.cycle_id = ${cycle.id}
-        AND NOT EXISTS (SELECT FROM hold_keys hk JOIN holds h ON h.id = hk.hold_id
-                        WHERE hk.key_id = c.key_id AND hk.cause = c.cause AND h.backend_id = ${cycle.backend_id}
-                          AND h.state = 'approved')
-      RETURNING c.key_id, c.cause)
-    INSERT INTO hold_keys (hold_id, key_id, tenant_id, cause)
-    SELECT ${hold.id}, key_id, ${cycle.tenant_id}, cause FROM held`.execute(tx);
-  return { held: estimate.candidates, holdId: hold.id, opened: hold.opened, estimate };
+  return rows[0] as { id: string; opened: boolean };
 }
 
 /** The next candidates that may go for this cause. */

@@ -72,6 +72,19 @@ function put(path: string, good: boolean, ttl: number | null): Act {
   };
 }
 
+/** The same value, written once more. */
+const rewrite = (path: string): Act => ({
+  name: `rewrite ${path}`,
+  model: (model) => {
+    const secret = model.secrets.get(path);
+    if (secret && !secret.deleted) Object.assign(secret, { revision: ++values, createdAt: model.now });
+  },
+  system: async (system, model) => {
+    const secret = model.secrets.get(path);
+    if (secret && !secret.deleted) system.secrets.put(path, { value: secret.value });
+  },
+});
+
 const destroy = (path: string): Act => ({
   name: `destroy ${path}`,
   model: (model) => void model.secrets.delete(path),
@@ -166,6 +179,7 @@ const lifetime = fc.option(fc.constantFrom(1, hour, 3 * day, 40 * day, 40 * day)
 const act: fc.Arbitrary<Act> = fc.oneof(
   { weight: 6, arbitrary: fc.tuple(anyPath, lifetime).map(([path, ttl]) => put(path, true, ttl)) },
   { weight: 1, arbitrary: anyPath.map((path) => put(path, false, null)) },
+  { weight: 2, arbitrary: anyPath.map(rewrite) },
   { weight: 4, arbitrary: anyPath.map(destroy) },
   { weight: 2, arbitrary: anyPath.map(softDelete) },
   { weight: 14, arbitrary: fc.tuple(trouble, fc.boolean()).map(([kind, twice]) => cycle(kind, twice)) },

@@ -212,16 +212,16 @@ export class Model {
     const total = all.filter(([path, key]) => (key.state === 'active' || lately(key)) && !approved.has(path)).length;
     const loss = unapproved.length + goneLately;
     const tooMany = (share: number, least: number) => loss > total * share && loss >= least;
-    const held = unapproved.length > 0 && (tooMany(0.2, 10) || tooMany(0.5, 2));
-    if (held) {
-      const open = this.holds.find(({ state }) => state === 'open');
-      if (open) open.keys = new Map(unapproved);
-      else {
-        this.holds.push({ state: 'open', keys: new Map(unapproved), openedAt: this.now, decidedAt: null });
-        this.told.push('deprecation.held');
-      }
-      for (const [path] of unapproved) candidates.delete(path);
+    const open = this.holds.find(({ state }) => state === 'open');
+    const isMassLoss = unapproved.length > 0 && (tooMany(0.2, 10) || tooMany(0.5, 2));
+    // What a person was asked about waits for the answer, also when it would be no mass loss any more.
+    const held = isMassLoss ? unapproved : unapproved.filter(([path, cause]) => open?.keys.get(path) === cause);
+    if (open && held.length > 0) open.keys = new Map(held);
+    else if (held.length > 0) {
+      this.holds.push({ state: 'open', keys: new Map(held), openedAt: this.now, decidedAt: null });
+      this.told.push('deprecation.held');
     }
+    for (const [path] of held) candidates.delete(path);
     for (const [path, cause] of candidates) {
       if (cause === 'absent' && trouble.kind === 'unreadable' && trouble.path === path) continue;
       const key = this.keys.get(path) as Key;
@@ -236,7 +236,7 @@ export class Model {
       this.#remind(key);
       this.told.push(`keys.deprecated ${path}`);
     }
-    return held;
+    return held.length > 0;
   }
 
   sweep(): void {
@@ -349,6 +349,7 @@ export class Model {
     if (!key || value === undefined || value === key.value || !this.isServed(key)) return;
     this.setValue(key, value);
     key.rolledBack = value !== key.remoteValue;
+    this.#remind(key);
     this.told.push(`keys.rolled_back ${path}`);
   }
 

@@ -1,5 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import { classOf, describeError, type KeyChange, KeyferryError, type Outcome, outcomes } from '@keyferry/core';
+import {
+  classOf,
+  describeError,
+  isServed,
+  type KeyChange,
+  KeyferryError,
+  type Outcome,
+  outcomes,
+} from '@keyferry/core';
 import {
   addCandidates,
   addIssues,
@@ -238,7 +246,8 @@ function changesOf({ known, write }: Decision): NewKeyChange[] {
   ];
 }
 
-function eventsOf({ backend, cycle }: StageRun, landed: Decision[], newlyFound: ReadonlySet<string>): NewEvent[] {
+function eventsOf(run: StageRun, landed: Decision[], newlyFound: ReadonlySet<string>): NewEvent[] {
+  const { backend, cycle } = run;
   const about = (type: Parameters<typeof keyEvents>[0], keys: Parameters<typeof keyEvents>[3]) =>
     keyEvents(type, backend, cycle.id, keys);
   const pathsWith = (outcome: Outcome) => landed.filter((one) => one.outcome === outcome).map(({ item }) => item.local);
@@ -248,7 +257,8 @@ function eventsOf({ backend, cycle }: StageRun, landed: Decision[], newlyFound: 
   const expired = landed.filter(({ known, write }) => write?.state === 'expired' && known?.state !== 'expired');
   const invalid = landed.flatMap(({ item, known, finding }) => {
     const [problem] = finding?.rejected && newlyFound.has(item.remote) ? finding.problems : [];
-    return problem ? [{ path: item.local, ...problem, served_version: known?.version ?? null }] : [];
+    const served = known && isServed(known, run.services.now()) ? known.version : null;
+    return problem ? [{ path: item.local, ...problem, served_version: served }] : [];
   });
   return [
     ...about('keys.created', pathsWith('added')),
