@@ -1,10 +1,10 @@
 import { existsSync, globSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { backendInput } from '@keyferry/contracts';
+import { backendInput, backendPatch } from '@keyferry/contracts';
 import { eventTypes, severities, severityOf } from '@keyferry/core';
 import { builtInVaults, vaultOfKind } from '@keyferry/vaults';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const pages = globSync(['*.md', 'docs/**/*.md', 'packages/*/README.md'], { cwd: root });
@@ -54,4 +54,44 @@ test('docs/notifications.md lists every event by its severity, and no other', ()
     const types = [...listed.matchAll(/`([^`]+)`/g)].map(([, type]) => type);
     expect(types.sort()).toEqual(eventTypes.filter((type) => severityOf(type) === severity).sort());
   }
+});
+
+describe('runbooks', () => {
+  const alarming = eventTypes.filter((type) => severityOf(type) !== 'info');
+
+  test('are there for every event that is critical or a warning, and for no other', () => {
+    const written = globSync('docs/runbooks/*.md', { cwd: root }).map((page) => basename(page, '.md'));
+    expect(written.sort()).toEqual([...alarming, 'README'].sort());
+  });
+
+  test('are all listed in their index, by severity', () => {
+    const rows = [...read('docs/runbooks/README.md').matchAll(/^\| \[`([^`]+)`\]\((\S+)\) \| (\w+) \|/gm)];
+    const listed = rows.map(([, type, page, severity]) => [type, page, severity]);
+    expect(listed.sort()).toEqual(alarming.map((type) => [type, `${type}.md`, severityOf(type)]).sort());
+  });
+
+  test.each(alarming)('that of %s says what an alarmed person asks, in forty lines', (type) => {
+    const page = read(`docs/runbooks/${type}.md`);
+    expect(page.trimEnd().split('\n').length).toBeLessThanOrEqual(40);
+    expect(page).toContain(`# ${type}\n`);
+    expect(page).toContain(`| severity | ${severityOf(type)} |`);
+    for (const part of [
+      '| is anything down? |',
+      '| how urgent |',
+      '| ends by itself |',
+      '## Look at',
+      '## Do',
+      '## Don',
+    ])
+      expect(page).toContain(part);
+  });
+});
+
+test('docs/lifecycle.md has rules that are accepted, and names every event of keys', () => {
+  const page = read('docs/lifecycle.md');
+  const rules = [...page.matchAll(/```json\n(.*?)```/gs)].map(([, json]) => JSON.parse(String(json)));
+  expect(rules).toHaveLength(2);
+  for (const settings of rules) expect(backendPatch.safeParse(settings)).toMatchObject({ success: true });
+  const named = new Set([...page.matchAll(/`(keys\.\w+)`/g)].map(([, type]) => type));
+  expect([...named].sort()).toEqual(eventTypes.filter((type) => type.startsWith('keys.')).sort());
 });

@@ -65,6 +65,7 @@ function linesOf({ type, severity, keys, paths, notes }: NoticeEvents): string[]
     ...paths.map((path) => `  ${path}`),
     ...more,
     ...notes.map((note) => `  ${note}`),
+    ...(severity === 'info' ? [] : [`  Runbook: docs/runbooks/${type}.md`]),
   ];
 }
 
