@@ -23,6 +23,7 @@ import { keyRoutes } from './routes/keys.ts';
 import { channelRoutes } from './routes/notifications/channels.ts';
 import { deliveryRoutes } from './routes/notifications/deliveries.ts';
 import { ruleRoutes } from './routes/notifications/rules.ts';
+import { planRoutes } from './routes/plans.ts';
 import { revocationRoutes } from './routes/revocations.ts';
 import { versionRoutes } from './routes/versions.ts';
 import { refuseUnstorableText } from './storable-text.ts';
@@ -93,6 +94,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
       v1.setNotFoundHandler(notFound);
       backendRoutes(v1, options);
       backendActionRoutes(v1, options);
+      planRoutes(v1, options);
       cycleRoutes(v1, options);
       holdRoutes(v1, options);
       failureRoutes(v1, options);

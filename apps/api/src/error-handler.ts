@@ -9,12 +9,7 @@ import { bodyLimit } from './limits.ts';
 /** One shape for everything that goes wrong. What nobody made for a person's eyes is logged and kept to ourselves. */
 export function errorHandler(log: Log) {
   return async (thrown: unknown, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
-    const { error, status } = asAnswerable(thrown);
-    if (status >= 500)
-      log.error(
-        { request_id: request.id, route: request.routeOptions.url, code: error.code, error: thrown as Error },
-        'a request failed',
-      );
+    const { error, status } = answerTo(thrown, log, request);
     // Also where Fastify refuses before any hook has run.
     reply.header('x-request-id', request.id);
     if (status === 401) reply.header('www-authenticate', 'Bearer');
@@ -23,6 +18,14 @@ export function errorHandler(log: Log) {
       .type('application/json')
       .send(JSON.stringify(errorBody(error, request.id)));
   };
+}
+
+/** What is told of anything thrown. What is our own fault, or that of what is below, is logged. */
+export function answerTo(thrown: unknown, log: Log, request: FastifyRequest): { error: KeyferryError; status: number } {
+  const answer = asAnswerable(thrown);
+  const fields = { request_id: request.id, route: request.routeOptions.url, code: answer.error.code };
+  if (answer.status >= 500) log.error({ ...fields, error: thrown as Error }, 'a request failed');
+  return answer;
 }
 
 export function errorBody(error: KeyferryError, requestId: string): ErrorAnswer {

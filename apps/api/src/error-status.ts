@@ -33,6 +33,8 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   version_gone: 404,
   backup_not_found: 404,
 
+  plan_busy: 429,
+
   backend_exists: 409,
   backend_has_keys: 409,
   credentials_in_use: 409,
@@ -77,6 +79,7 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   delivery_timeout: 504,
   vault_timeout: 504,
 
+  api_unavailable: 503,
   database_unavailable: 503,
   database_outdated: 503,
   redis_unavailable: 503,

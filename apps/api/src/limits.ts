@@ -7,5 +7,9 @@ export const longestParameter = 3 * 1024;
 /** How long a vault may take while a request waits for it, in milliseconds: less than clients and proxies wait. */
 export const vaultDeadlineMs = 15_000;
 
+/** How long a plan may take, in milliseconds, and how many are made at a time: each reads what a cycle would read. */
+export const planDeadlineMs = 10 * 60_000;
+export const plansAtATime = 2;
+
 /** How long a client may take to send a whole request, in milliseconds: half of one must not hold a socket, or a stop. */
 export const requestDeadlineMs = 10_000;

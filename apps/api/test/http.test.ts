@@ -268,6 +268,7 @@ describe('the OpenAPI document', () => {
       'PATCH /v1/notifications/rules/{id}',
       'POST /v1/backups/{id}/restore',
       'POST /v1/federation/backends',
+      'POST /v1/federation/backends/{id}/plan',
       'POST /v1/federation/backends/{id}/sync',
       'POST /v1/federation/backends/{id}/test',
       'POST /v1/federation/failures/{id}/replay',

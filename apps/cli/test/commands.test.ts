@@ -1,4 +1,7 @@
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { freePort } from '@keyferry/embedded';
 import { startVaultEmulator, type VaultEmulator } from '@keyferry/emulators';
@@ -178,6 +181,91 @@ describe('what goes wrong', () => {
     expect(await list({ KEYFERRY_URL: vault.url })).toMatchObject({ code: 3 });
     expect(await list({ KEYFERRY_URL: '' })).toMatchObject({ code: 3 });
     expect(await list({ KEYFERRY_URL: 'nonsense' })).toMatchObject({ code: 2 });
+  });
+});
+
+describe('a dry run', () => {
+  test('shows what a cycle would do like a diff, does nothing, and is in order', async () => {
+    put('old');
+    put('gone');
+    put('wrong\u001b[31m');
+    await addBackend();
+    await cli('sync', name, '--wait');
+    put('old', 'canary-value');
+    put('new', 'canary-value');
+    vault.kv(name).deleteMetadata(`${name}/gone`);
+    const before = await cli('keys', 'list', '--json');
+    const { code, stdout, stderr } = await cli('sync', name, '--dry-run');
+    expect(code).toBe(0);
+    const lines = stdout.trimEnd().split('\n');
+    expect(lines).toContain(`~ ${name}/old  version 1 → 2`);
+    expect(lines).toContain(`+ ${name}/new`);
+    expect(lines).toContain(`- ${name}/gone  deprecated: The vault lacks it, as a direct read has shown.`);
+    expect(lines.filter((line) => line.startsWith('=') && line.includes('path_incompatible'))).toHaveLength(1);
+    expect(lines.at(-1)).toMatch(new RegExp(`^${name}: nothing was done; .*1 added.*1 deprecated, 1 issue$`));
+    for (const unwanted of ['canary', '\u001b']) expect(stdout).not.toContain(unwanted);
+    expect(stderr).toBe('');
+    expect(await cli('keys', 'list', '--json')).toEqual(before);
+  });
+
+  test('--json gives the lines as the API does; what fails is an error with exit code 1', async () => {
+    put('a');
+    await addBackend();
+    const { code, stdout } = await cli('sync', name, '--dry-run', '--json');
+    expect(code).toBe(0);
+    const lines = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(lines).toMatchObject([{ change: 'add', path: `${name}/a` }, { summary: { counts: { added: 1 } } }]);
+
+    vault.mounts.disable(name);
+    const failed = await cli('sync', name, '--dry-run', '--json');
+    expect(failed).toMatchObject({ code: 1, stdout: '' });
+    expect(JSON.parse(failed.stderr).error.code).toBe('container_missing');
+    expect((await cli('sync', name, '--dry-run', '--wait')).code).toBe(2);
+    expect((await cli('sync', 'nobody', '--dry-run')).code).toBe(1);
+  });
+
+  test('a plan that fails after its first lines shows them, and ends with exit code 1', async () => {
+    put('a');
+    put('b');
+    await addBackend();
+    await cli('sync', name, '--wait');
+    put('new');
+    vault.kv(name).deleteMetadata(`${name}/a`);
+    const fault = vault.faults.inject({
+      effect: { kind: 'status', status: 503, body: { errors: ['x'] } },
+      path: 'sys/internal/*',
+      skip: 1,
+    });
+    const ended = await cli('sync', name, '--dry-run');
+    fault.remove();
+    expect(ended).toMatchObject({ code: 1, stdout: `+ ${name}/new\n` });
+    expect(ended.stderr).toMatch(/^error: .+ \(vault_unavailable\)/);
+  });
+
+  test.each([
+    ['is cut off', (_end: () => void, cut: () => void) => void cut()],
+    ['ends too early', (end: () => void) => void end()],
+  ])('a plan that %s is not taken for a whole one', async (_how, finish) => {
+    const change = { change: 'add', path: 'a', remote_path: 'a', reason: 'x', code: null, class: null, to_version: 1 };
+    const server = createServer((request, response) => {
+      response.writeHead(200, { 'content-type': 'application/x-ndjson' });
+      response.write(`${JSON.stringify(change)}\n{"summary":`, () =>
+        finish(
+          () => response.end(),
+          () => request.socket.destroy(),
+        ),
+      );
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const ended = await keyferry(['sync', 'team', '--dry-run'], { ...env, KEYFERRY_URL: url });
+    server.close();
+    expect(ended.code).toBe(3);
+    expect(ended.stderr).toContain('(api_unavailable)');
   });
 });
 

@@ -17,5 +17,6 @@ export * from './key-version.ts';
 export { seconds, shownLifecycleRule, storedLifecycleRule } from './lifecycle.ts';
 export * from './notification-rule.ts';
 export type { Page } from './page.ts';
+export * from './plan.ts';
 export { refusalOf } from './refusal.ts';
 export * from './revocation.ts';

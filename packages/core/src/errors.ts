@@ -77,6 +77,7 @@ export const errorCatalogue = {
   cycle_exhausted: 'See `keyferry jobs failed`, mend the cause, then `keyferry jobs replay`.',
   cycle_not_found: 'List the cycles with `keyferry cycles list`.',
   cycle_running: 'Wait for the open cycle to end, or watch it with `keyferry cycles show`.',
+  plan_busy: 'Wait for a plan to end, then ask again.',
   nothing_to_replay: 'There is no failed work for this backend.',
   failure_not_found: 'List failed work with `keyferry jobs failed`.',
   hold_not_found: 'List holds with `keyferry held list`.',

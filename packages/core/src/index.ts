@@ -17,6 +17,7 @@ export * from './notice.ts';
 export * from './notification.ts';
 export * from './outcome.ts';
 export * from './path.ts';
+export * from './plan.ts';
 export * from './reference.ts';
 export * from './retry.ts';
 export * from './schedule.ts';

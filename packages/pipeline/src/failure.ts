@@ -65,7 +65,7 @@ function delayAfter(error: unknown, attempts: number, backend: Backend, firstMs:
   return stageRetryDelay(error.failureClass ?? 'invalid', attempts, { firstMs, askedMs: error.retryAfterMs });
 }
 
-const hasRotatingCredentials = ({ credential_paths, config }: Backend) =>
+export const hasRotatingCredentials = ({ credential_paths, config }: Backend) =>
   credential_paths.length > 0 || config.credentials_path !== undefined;
 
 async function tryAgain(tx: Tx, { cycle, shard }: Claim, calls: Record<string, number>, now: Date): Promise<Aftermath> {

@@ -8,6 +8,8 @@ export * from './decide-hold.ts';
 export * from './key-events.ts';
 export { openConnection } from './open-connection.ts';
 export { runJob } from './pipeline.ts';
+export type { PlanChange } from './plan/change.ts';
+export { type PlanSummary, planSync, requestPlan } from './plan/plan-sync.ts';
 export * from './preview-change.ts';
 export { previewRemoval, type RemovalResult, requestRemoval } from './remove-backend.ts';
 export * from './requests.ts';

@@ -1,5 +1,4 @@
 import { type CallCounts, type Connection, countCalls, noCalls } from '@keyferry/connections';
-import { parseLifecycle, parseMapping, parseScope } from '@keyferry/core';
 import type { StageJob } from '@keyferry/queue';
 import {
   type Backend,
@@ -13,13 +12,12 @@ import {
   type Shard,
 } from '@keyferry/store';
 import { handleFailure } from './failure.ts';
-import { judgeBy } from './judges.ts';
 import { lazyConnection } from './open-connection.ts';
 import type { Services } from './services.ts';
 import { deprecate } from './stages/deprecate.ts';
 import { discover } from './stages/discover.ts';
 import { notify } from './stages/notify.ts';
-import type { StageHandler, StageRun } from './stages/stage-run.ts';
+import { parseSettings, type StageHandler, type StageRun } from './stages/stage-run.ts';
 import { syncShard } from './stages/sync.ts';
 import { validate } from './stages/validate.ts';
 
@@ -80,10 +78,7 @@ async function runStage(
     services,
     backend,
     cycle,
-    scope: parseScope(backend.sync_paths, backend.exclude_paths),
-    mapping: parseMapping(backend.path_mapping),
-    judge: judgeBy(backend.validation_rules),
-    lifecycle: parseLifecycle(backend),
+    ...parseSettings(backend),
     connect,
     takeCalls: () => takeCalls(calls),
     signal,

@@ -149,7 +149,11 @@ async function reportUnsettled(tx: Tx, cycle: Cycle, error: unknown): Promise<nu
 }
 
 /** What time has done to the backend's keys since its last good cycle. */
-async function sweptSince(tx: Tx, backendId: string, since: Date): Promise<{ archived: number; expired: number }> {
+export async function sweptSince(
+  tx: Tx,
+  backendId: string,
+  since: Date,
+): Promise<{ archived: number; expired: number }> {
   const rows = await tx
     .selectFrom('keys')
     .select(['state', (eb) => eb.fn.countAll<number>().as('count')])

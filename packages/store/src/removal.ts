@@ -1,4 +1,4 @@
-import { isMassLoss, type LossCause, type LossEstimate, type LossThreshold } from '@keyferry/core';
+import { isMassLoss, type KeyState, type LossCause, type LossEstimate, type LossThreshold } from '@keyferry/core';
 import { sql } from 'kysely';
 import type { Cycle } from './cycles.ts';
 import type { Tx } from './database.ts';
@@ -12,9 +12,16 @@ export interface Candidate {
 }
 
 /**
- * Notes keys that a cycle may remove, and why. Active ones can go; those that went already since they were absent go once more
- * where the settings leave them out, with a grace of its own, since nobody looks whether they have come back.
+ * Active keys can go; those that went already since they were absent go once more where the settings leave them out, with a
+ * grace of its own, since nobody looks whether they have come back. Any key can have another name.
  */
+function canGo(cause: LossCause) {
+  if (cause === 'renamed') return sql<boolean>`TRUE`;
+  return sql<boolean>`(NOT kept AND (state = 'active'
+    OR (${cause} = 'out_of_scope' AND state = 'deprecated' AND deprecated_for IS DISTINCT FROM 'out_of_scope')))`;
+}
+
+/** Notes keys that a cycle may remove, and why. */
 export async function addCandidates(
   tx: Tx,
   cycle: Pick<Cycle, 'id' | 'tenant_id'>,
@@ -24,8 +31,7 @@ export async function addCandidates(
   if (keyIds.length === 0) return;
   await sql`INSERT INTO candidates (cycle_id, key_id, tenant_id, cause)
     SELECT ${cycle.id}, id, ${cycle.tenant_id}, ${cause} FROM keys
-    WHERE id = ANY(${keyIds}::uuid[]) AND NOT kept AND (state = 'active'
-      OR (${cause} = 'out_of_scope' AND state = 'deprecated' AND deprecated_for IS DISTINCT FROM 'out_of_scope'))
+    WHERE id = ANY(${keyIds}::uuid[]) AND ${canGo(cause)}
     ON CONFLICT DO NOTHING`.execute(tx);
 }
 
@@ -34,15 +40,79 @@ export async function liveKeys(
   tx: Tx,
   backendId: string,
   hashes: readonly Buffer[],
-): Promise<{ id: string; remotePath: string; kept: boolean }[]> {
+): Promise<(Candidate & { kept: boolean })[]> {
   return await tx
     .selectFrom('keys')
-    .select(['id', 'remote_path as remotePath', 'kept'])
+    .select(['id', 'remote_path as remotePath', 'local_path as localPath', 'kept'])
     .where('backend_id', '=', backendId)
     .where('remote_hash', '=', sql<Buffer>`ANY(${hashes}::bytea[])`)
     .where('state', 'in', ['active', 'deprecated'])
     .execute();
 }
+
+/** A key that would be a candidate. */
+export interface PossibleCandidate extends Candidate {
+  state: KeyState;
+  /** Whether a person has said that it may go for this cause. */
+  approved: boolean;
+  /** Whether a person has been asked whether it may, and has not answered yet. */
+  asked: boolean;
+}
+
+/** Those of these keys that would be candidates of a cycle for this cause, in the order of their ids. */
+export async function possibleCandidates(
+  tx: Tx,
+  backendId: string,
+  keyIds: readonly string[],
+  cause: LossCause,
+): Promise<PossibleCandidate[]> {
+  if (keyIds.length === 0) return [];
+  const { rows } = await sql<PossibleCandidate>`
+    WITH approved AS (${approvedKeys(backendId)}), asked AS (${askedKeys(backendId)})
+    SELECT id, remote_path AS "remotePath", local_path AS "localPath", state,
+      EXISTS (SELECT FROM approved a WHERE a.key_id = keys.id AND a.cause = ${cause}) AS approved,
+      EXISTS (SELECT FROM asked a WHERE a.key_id = keys.id AND a.cause = ${cause}) AS asked
+    FROM keys WHERE id = ANY(${keyIds}::uuid[]) AND ${canGo(cause)} ORDER BY id`.execute(tx);
+  return rows;
+}
+
+/** What the guard thinks of keys, apart from their states. */
+export interface LossStanding {
+  id: string;
+  approved: boolean;
+  /** Deprecated within the last day, without a person's word. */
+  goneLately: boolean;
+}
+
+export async function lossStandings(
+  tx: Tx,
+  backendId: string,
+  keyIds: readonly string[],
+  now: Date,
+): Promise<LossStanding[]> {
+  if (keyIds.length === 0) return [];
+  const { rows } = await sql<LossStanding>`
+    WITH approved AS (${approvedKeys(backendId)})
+    SELECT k.id, EXISTS (SELECT FROM approved a WHERE a.key_id = k.id) AS approved,
+      coalesce(${wentLately(now)}, FALSE) AS "goneLately"
+    FROM keys k WHERE k.id = ANY(${keyIds}::uuid[])`.execute(tx);
+  return rows;
+}
+
+/** What a person approved of a backend's keys, by key and cause. */
+const approvedKeys = (
+  backendId: string,
+) => sql`SELECT hk.key_id, hk.cause FROM hold_keys hk JOIN holds h ON h.id = hk.hold_id
+  WHERE h.backend_id = ${backendId} AND h.state = 'approved'`;
+
+/** What a person has been asked about, and has not answered yet, by key and cause. */
+const askedKeys = (
+  backendId: string,
+) => sql`SELECT hk.key_id, hk.cause FROM hold_keys hk JOIN holds h ON h.id = hk.hold_id
+  WHERE h.backend_id = ${backendId} AND h.state = 'open' AND h.kind = 'cycle'`;
+
+/** Whether `k` was deprecated within the last day, without a person's word. */
+const wentLately = (now: Date) => sql<boolean>`(k.deprecated_at > ${dayBefore(now)} AND k.hold_id IS NULL)`;
 
 /** How many candidates a cycle has, or how many of them for one cause. */
 export async function countCandidates(tx: Tx, cycleId: string, cause?: LossCause): Promise<number> {
@@ -58,29 +128,24 @@ export async function countCandidates(tx: Tx, cycleId: string, cause?: LossCause
 const dayBefore = (now: Date): Date => new Date(now.getTime() - 24 * 3600 * 1000);
 
 /** What the guard looks at. What a person approved is on neither side. */
-export async function estimateLoss(
-  tx: Tx,
-  cycle: Pick<Cycle, 'id' | 'backend_id'>,
-  dayAgo: Date,
-): Promise<LossEstimate> {
+export async function estimateLoss(tx: Tx, cycle: Pick<Cycle, 'id' | 'backend_id'>, now: Date): Promise<LossEstimate> {
   const { rows } = await sql<LossEstimate>`
-    WITH approved AS (SELECT hk.key_id, hk.cause FROM hold_keys hk JOIN holds h ON h.id = hk.hold_id
-                      WHERE h.backend_id = ${cycle.backend_id} AND h.state = 'approved')
+    WITH approved AS (${approvedKeys(cycle.backend_id)})
     SELECT
       (SELECT count(*) FROM candidates c JOIN keys k ON k.id = c.key_id
         WHERE c.cycle_id = ${cycle.id} AND k.state IN ('active', 'deprecated')
         AND NOT EXISTS (SELECT FROM approved a WHERE a.key_id = c.key_id AND a.cause = c.cause)) AS "candidates",
       (SELECT count(*) FROM keys k WHERE k.backend_id = ${cycle.backend_id} AND k.state <> 'active'
-        AND k.deprecated_at > ${dayAgo} AND k.hold_id IS NULL) AS "goneLately",
+        AND ${wentLately(now)}) AS "goneLately",
       (SELECT count(*) FROM keys k WHERE k.backend_id = ${cycle.backend_id}
-        AND (k.state = 'active' OR (k.deprecated_at > ${dayAgo} AND k.hold_id IS NULL))
+        AND (k.state = 'active' OR ${wentLately(now)})
         AND NOT EXISTS (SELECT FROM approved a WHERE a.key_id = k.id)) AS "keys"`.execute(tx);
   return rows[0] ?? { candidates: 0, goneLately: 0, keys: 0 };
 }
 
 /** What the guard knows of a backend apart from any cycle. */
 export async function estimateLossOf(tx: Tx, backendId: string, now: Date): Promise<Omit<LossEstimate, 'candidates'>> {
-  const { goneLately, keys } = await estimateLoss(tx, { id: noCycle, backend_id: backendId }, dayBefore(now));
+  const { goneLately, keys } = await estimateLoss(tx, { id: noCycle, backend_id: backendId }, now);
   return { goneLately, keys };
 }
 
@@ -97,16 +162,13 @@ export async function holdBack(
   threshold: LossThreshold,
   now: Date,
 ): Promise<{ held: number; holdId: string | null; opened: boolean; estimate: LossEstimate }> {
-  const estimate = await estimateLoss(tx, cycle, dayBefore(now));
+  const estimate = await estimateLoss(tx, cycle, now);
   const all = isMassLoss(estimate, threshold);
   const { rows } = await sql<{ key_id: string; cause: LossCause }>`
+    WITH approved AS (${approvedKeys(cycle.backend_id)}), asked AS (${askedKeys(cycle.backend_id)})
     DELETE FROM candidates c WHERE c.cycle_id = ${cycle.id}
-      AND NOT EXISTS (SELECT FROM hold_keys hk JOIN holds h ON h.id = hk.hold_id
-                      WHERE hk.key_id = c.key_id AND hk.cause = c.cause AND h.backend_id = ${cycle.backend_id}
-                        AND h.state = 'approved')
-      AND (${all} OR EXISTS (SELECT FROM hold_keys hk JOIN holds h ON h.id = hk.hold_id
-                      WHERE hk.key_id = c.key_id AND hk.cause = c.cause AND h.backend_id = ${cycle.backend_id}
-                        AND h.state = 'open' AND h.kind = 'cycle'))
+      AND (c.key_id, c.cause) NOT IN (SELECT key_id, cause FROM approved)
+      AND (${all} OR (c.key_id, c.cause) IN (SELECT key_id, cause FROM asked))
     RETURNING c.key_id, c.cause`.execute(tx);
   if (rows.length === 0) return { held: 0, holdId: null, opened: false, estimate };
   const hold = await openHold(tx, cycle, { candidates: rows.length, keys: estimate.keys }, now);

@@ -25,17 +25,18 @@ export async function dropMalformedRenames(
   problemOf: (newPath: string) => string | null,
 ): Promise<Issue[]> {
   const rows = await renamesOf(tx, cycleId);
-  const malformed = rows.flatMap((row) => {
+  const dropped = rows.flatMap((row) => {
     const problem = problemOf(row.new_path);
     return problem === null ? [] : [{ ...row, problem }];
   });
-  await sql`DELETE FROM candidates WHERE cycle_id = ${cycleId} AND key_id = ANY(${malformed.map(({ id }) => id)}::uuid[])`.execute(
+  await sql`DELETE FROM candidates WHERE cycle_id = ${cycleId} AND key_id = ANY(${dropped.map(({ id }) => id)}::uuid[])`.execute(
     tx,
   );
-  return malformed.map(({ remote_path, new_path, problem }) =>
-    issue(remote_path, 'path_incompatible', `"${remote_path}" can't be renamed to "${new_path}": ${problem}.`),
-  );
+  return dropped.map(({ remote_path, new_path, problem }) => malformed(remote_path, new_path, problem));
 }
+
+const malformed = (remotePath: string, newPath: string, problem: string): Issue =>
+  issue(remotePath, 'path_incompatible', `"${remotePath}" can't be renamed to "${newPath}": ${problem}.`);
 
 /**
  * Takes out candidates that can't have their new names: another key has it and keeps it, two want one, or a backend's
@@ -45,31 +46,72 @@ export async function dropMalformedRenames(
 export async function dropImpossibleRenames(tx: Tx, cycleId: string): Promise<Issue[]> {
   const issues: Issue[] = [];
   for (;;) {
-    const { rows } = await sql<{ remote_path: string; new_path: string; held: boolean }>`
+    const { rows } = await sql<JudgedRename>`
       WITH movers AS (SELECT c.key_id, c.new_path FROM candidates c WHERE c.cycle_id = ${cycleId} AND c.cause = 'renamed'),
-      judged AS (SELECT m.key_id, m.new_path, k.remote_path,
-          EXISTS (SELECT FROM backends b WHERE b.state <> 'removed' AND k.local_path = ANY(b.credential_paths)) AS held,
-          EXISTS (SELECT FROM keys o WHERE o.local_path = m.new_path AND NOT EXISTS (SELECT FROM movers n WHERE n.key_id = o.id))
-            OR (SELECT count(*) FROM movers n WHERE n.new_path = m.new_path) > 1 AS taken
-        FROM movers m JOIN keys k ON k.id = m.key_id)
+      judged AS (${judgedRenames([])})
       DELETE FROM candidates c USING judged j
       WHERE c.cycle_id = ${cycleId} AND c.key_id = j.key_id AND (j.held OR j.taken)
       RETURNING j.remote_path, j.new_path, j.held`.execute(tx);
     if (rows.length === 0) return issues;
-    for (const { remote_path, new_path, held } of rows)
-      issues.push(
-        held
-          ? issue(
-              remote_path,
-              'credentials_in_use',
-              `"${remote_path}" keeps its name: a backend's credentials are kept there.`,
-            )
-          : issue(
-              remote_path,
-              'path_taken',
-              `"${remote_path}" can't be renamed to "${new_path}", which is another key's.`,
-            ),
-      );
+    issues.push(...rows.map(impossible));
+  }
+}
+
+interface JudgedRename {
+  remote_path: string;
+  new_path: string;
+  held: boolean;
+}
+
+/** Which of `movers` can't have their new names. `taken` are paths that keys are about to have that aren't there yet. */
+const judgedRenames = (taken: readonly string[]) => sql`
+  SELECT m.key_id, m.new_path, k.remote_path,
+    EXISTS (SELECT FROM backends b WHERE b.state <> 'removed' AND k.local_path = ANY(b.credential_paths)) AS held,
+    m.new_path = ANY(${taken}::text[])
+      OR EXISTS (SELECT FROM keys o WHERE o.local_path = m.new_path AND NOT EXISTS (SELECT FROM movers n WHERE n.key_id = o.id))
+      OR (SELECT count(*) FROM movers n WHERE n.new_path = m.new_path) > 1 AS taken
+  FROM movers m JOIN keys k ON k.id = m.key_id`;
+
+const impossible = ({ remote_path, new_path, held }: JudgedRename): Issue =>
+  held
+    ? issue(
+        remote_path,
+        'credentials_in_use',
+        `"${remote_path}" keeps its name: a backend's credentials are kept there.`,
+      )
+    : issue(remote_path, 'path_taken', `"${remote_path}" can't be renamed to "${new_path}", which is another key's.`);
+
+export interface PossibleRename {
+  id: string;
+  remotePath: string;
+  localPath: string;
+  newPath: string;
+}
+
+/**
+ * Of keys that are to have other names those that can't, each with the reason, as a cycle would find it. `taken` are local
+ * paths that the cycle would have given to new keys by then.
+ */
+export async function impossibleRenames(
+  tx: Tx,
+  renames: readonly PossibleRename[],
+  taken: readonly string[],
+  problemOf: (newPath: string) => string | null,
+): Promise<Map<string, Issue>> {
+  const issues = new Map<string, Issue>();
+  for (const { id, remotePath, newPath } of renames) {
+    const problem = problemOf(newPath);
+    if (problem !== null) issues.set(id, malformed(remotePath, newPath, problem));
+  }
+  for (;;) {
+    const left = renames.filter(({ id }) => !issues.has(id));
+    const { rows } = await sql<JudgedRename & { key_id: string }>`
+      WITH movers AS MATERIALIZED (SELECT * FROM unnest(${left.map(({ id }) => id)}::uuid[],
+        ${left.map(({ newPath }) => newPath)}::text[]) AS m (key_id, new_path)),
+      judged AS (${judgedRenames(taken)})
+      SELECT * FROM judged WHERE held OR taken`.execute(tx);
+    if (rows.length === 0) return issues;
+    for (const row of rows) issues.set(row.key_id, impossible(row));
   }
 }
 

@@ -13,33 +13,59 @@ export interface ApiClient {
   post<Answer>(path: string, body?: object): Promise<Answer>;
   patch<Answer>(path: string, body: object, query?: Query): Promise<Answer>;
   delete<Answer>(path: string, query?: Query): Promise<Answer>;
+  /** Asks by POST for an answer of one JSON document a line, and gives each as it comes. Rejects if one is an error. */
+  lines<Line>(path: string): AsyncGenerator<Line, void>;
 }
 
 /** Longer than the API itself waits for a vault that is tested. */
 const deadlineMs = 30_000;
+/** Longer than the API takes for any answer that comes line by line. */
+const streamDeadlineMs = 11 * 60_000;
 
 export function createApiClient(url: string, token: string): ApiClient {
-  async function call<Answer>(method: string, path: string, query: Query = {}, body?: object): Promise<Answer> {
+  async function send(
+    method: string,
+    path: string,
+    { query = {}, body, withinMs = deadlineMs }: { query?: Query; body?: object | undefined; withinMs?: number },
+  ): Promise<Response> {
     const target = new URL(`${url.replace(/\/+$/, '')}/v1${path}`);
     for (const [name, value] of Object.entries(query))
       if (value !== undefined) target.searchParams.set(name, String(value));
     const headers = { authorization: `Bearer ${token}`, ...(body && { 'content-type': 'application/json' }) };
-    const response = await fetch(target, {
+    return await fetch(target, {
       method,
       headers,
       redirect: 'manual',
-      signal: AbortSignal.timeout(deadlineMs),
+      signal: AbortSignal.timeout(withinMs),
       ...(body && { body: JSON.stringify(body) }),
     }).catch((error: unknown) => {
-      throw unreachable(url, error);
+      throw unreachable(url, error, withinMs);
     });
+  }
+
+  async function call<Answer>(method: string, path: string, query?: Query, body?: object): Promise<Answer> {
+    const response = await send(method, path, { query: query ?? {}, body });
     const answer = await response.json().catch(() => null);
     if (response.ok && answer !== null) return answer as Answer;
-    if (isErrorAnswer(answer)) throw new ApiError(response.status, answer.error);
-    throw new KeyferryError(
+    throw refusal(response, answer);
+  }
+
+  function refusal({ status }: Response, answer: unknown): Error {
+    if (isErrorAnswer(answer)) return new ApiError(status, answer.error);
+    return new KeyferryError(
       'api_unavailable',
-      `What answers at ${url} is not Keyferry's API (HTTP status ${response.status}).`,
+      `What answers at ${url} is not Keyferry's API (HTTP status ${status}).`,
     );
+  }
+
+  async function* lines<Line>(path: string): AsyncGenerator<Line, void> {
+    const response = await send('POST', path, { withinMs: streamDeadlineMs });
+    if (!response.ok || !response.body) throw refusal(response, await response.json().catch(() => null));
+    for await (const text of linesOf(response.body, url)) {
+      const line = parse(text);
+      if (line === null || isErrorAnswer(line)) throw refusal(response, line);
+      yield line as Line;
+    }
   }
   return {
     url,
@@ -47,12 +73,42 @@ export function createApiClient(url: string, token: string): ApiClient {
     post: (path, body) => call('POST', path, {}, body),
     patch: (path, body, query) => call('PATCH', path, query, body),
     delete: (path, query) => call('DELETE', path, query),
+    lines,
   };
 }
 
-function unreachable(url: string, error: unknown): KeyferryError {
+/** Whole lines of a body, as they come. What comes after the last end of a line was cut off. */
+async function* linesOf(body: ReadableStream<Uint8Array>, url: string): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = '';
+  const reader = body.getReader();
+  try {
+    for (;;) {
+      const { done, value } = await reader.read().catch((error: unknown) => {
+        throw unreachable(url, error, streamDeadlineMs);
+      });
+      if (done) return;
+      const lines = (rest + decoder.decode(value, { stream: true })).split('\n');
+      rest = lines.pop() ?? '';
+      yield* lines;
+    }
+  } finally {
+    // So that the API stops working for nobody.
+    await reader.cancel().catch(() => {});
+  }
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+function unreachable(url: string, error: unknown, withinMs: number): KeyferryError {
   if (error instanceof DOMException && error.name === 'TimeoutError')
-    return new KeyferryError('api_unavailable', `Keyferry at ${url} did not answer in ${deadlineMs / 1000} seconds.`);
+    return new KeyferryError('api_unavailable', `Keyferry at ${url} did not answer in ${withinMs / 1000} seconds.`);
   const cause = error instanceof Error ? error.cause : undefined;
   const code = cause instanceof Error && 'code' in cause ? ` (${String(cause.code)})` : '';
   return new KeyferryError('api_unavailable', `Keyferry at ${url} can't be reached${code}.`);

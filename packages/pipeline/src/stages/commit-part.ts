@@ -12,6 +12,7 @@ import {
   addCandidates,
   addIssues,
   appendEvents,
+  type Backend,
   byCycle,
   type Dispatch,
   holdShard,
@@ -35,7 +36,7 @@ import { keyEvents } from '../key-events.ts';
 import { type Decision, decide, pathTaken } from './decide.ts';
 import { readHistory } from './history.ts';
 import { isOwn } from './map-ref.ts';
-import type { StageRun } from './stage-run.ts';
+import type { BackendRun, StageRun } from './stage-run.ts';
 
 /** What a shard has read so far and not yet written. */
 export interface Part {
@@ -86,7 +87,8 @@ interface RoundResult {
   next: Dispatch[];
 }
 
-interface Found {
+/** What is stored beside readings. */
+export interface Found {
   /** By remote path. */
   known: Map<string, StoredKey>;
   /** By local path. */
@@ -95,12 +97,20 @@ interface Found {
 
 const nothingFound: Found = { known: new Map(), owners: new Map() };
 
-async function find({ services, cycle, backend }: StageRun, readings: Reading[], failed: Issue[]): Promise<Found> {
+export async function find({ services, backend }: BackendRun, readings: Reading[], failed: Issue[]): Promise<Found> {
   const locals = readings.map(({ local }) => local);
-  return await services.store.inTenant(cycle.tenant_id, async (tx) => ({
+  return await services.store.inTenant(backend.tenant_id, async (tx) => ({
     known: await loadKeys(tx, backend.id, pathsOf(readings, failed)),
     owners: await ownersOf(tx, locals),
   }));
+}
+
+/** A reading beside its key. A key keeps its name until it is renamed, which the guard has its say in. */
+export function placeOf(read: Reading, { known, owners }: Found, backend: Pick<Backend, 'id'>) {
+  const stored = known.get(read.remote) ?? null;
+  const item = stored ? { ...read, local: stored.localPath } : read;
+  const owner = stored ? undefined : owners.get(item.local);
+  return { item, stored, taken: owner !== undefined && !isOwn(owner, backend, item.remote) };
 }
 
 async function commitRound(
@@ -113,11 +123,8 @@ async function commitRound(
   const now = services.now();
   const keys = await services.keyring.ofTenant(cycle.tenant_id);
   const decideOn = (read: Reading, earlier?: SecretReading[]): Decision => {
-    const stored = known.get(read.remote) ?? null;
-    // A key keeps its name until it is renamed, which the guard has its say in.
-    const item = stored ? { ...read, local: stored.localPath } : read;
-    const owner = stored ? undefined : owners.get(item.local);
-    if (owner && !isOwn(owner, backend, item.remote)) return pathTaken(item);
+    const { item, stored, taken } = placeOf(read, { known, owners }, backend);
+    if (taken) return { ...pathTaken(item), write: null };
     const { judge, lifecycle } = run;
     const id = randomUUID();
     return decide({ item, known: stored, id, backend, judge, lifecycle, keys, now, ...(earlier && { earlier }) });
@@ -222,7 +229,7 @@ async function reportFailures(run: StageRun, tx: Tx, failed: Issue[], known: Map
   );
 }
 
-function reportOf(remotePath: string, error: Error): Issue {
+export function reportOf(remotePath: string, error: Error): Issue {
   const { code, message } = describeError(error);
   const failureClass = classOf(error);
   const outcome = failureClass === 'not_found' || failureClass === 'deleted' ? 'gone' : 'failed';

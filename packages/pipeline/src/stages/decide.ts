@@ -46,11 +46,25 @@ export interface DecisionInput {
   earlier?: SecretReading[];
 }
 
-/**
- * What becomes of one secret that was read. A value that validation refuses never replaces one that is stored: what was
- * served goes on being served. Encrypts a value that is to be stored.
- */
+/** What becomes of one secret that was read. Encrypts a value that is to be stored. */
 export function decide(input: DecisionInput): Decision {
+  const { change, ...judged } = judgeReading(input);
+  return { ...judged, write: change && writeOf(input, change) };
+}
+
+/** A decision without the write that follows from it. */
+export interface Judged extends Omit<Decision, 'write'> {
+  /** Null where nothing is to be written. */
+  change: { settlement: Settlement; digest: Buffer; type: KeyType } | null;
+}
+
+type ReadingToJudge = Pick<DecisionInput, 'item' | 'known' | 'backend' | 'judge' | 'keys' | 'now'>;
+
+/**
+ * What becomes of one secret that was read, without encrypting anything. A value that validation refuses never replaces one
+ * that is stored: what was served goes on being served.
+ */
+export function judgeReading(input: ReadingToJudge): Judged {
   const { item, known, backend, judge, keys, now } = input;
   const { value, metadata } = item.reading;
   if (value.size > maxValueBytes) return tooLarge(input);
@@ -66,7 +80,7 @@ export function decide(input: DecisionInput): Decision {
     item,
     known,
     outcome,
-    write: settlement.write === 'none' ? null : writeOf(input, digest, settlement, judgement.type),
+    change: settlement.write === 'none' ? null : { settlement, digest, type: judgement.type },
     issues: [...issuesOf(item, outcome), ...warnings],
     finding: findingOf(item, false, judgement.problems),
   };
@@ -74,15 +88,13 @@ export function decide(input: DecisionInput): Decision {
 
 function writeOf(
   { item, known, id, backend, lifecycle, keys, now, earlier = [] }: DecisionInput,
-  digest: Buffer,
-  settlement: Settlement,
-  type: KeyType,
+  { settlement, digest, type }: NonNullable<Judged['change']>,
 ): KeyWrite {
   const { reading } = item;
   const keyId = known?.id ?? id;
   const replaces = settlement.write === 'value';
   const before = known?.version ?? 0;
-  const version = replaces ? before + earlier.length + 1 : before;
+  const version = versionAfter(settlement, known, earlier.length);
   const value = reading.value.reveal();
   const sealed = (bytes: Buffer, number: number) =>
     keys.seal(bytes, valueBinding(backend.tenant_id, keyId, number)).ciphertext;
@@ -116,6 +128,12 @@ function writeOf(
       ciphertext: sealed(old.value.reveal(), before + index + 1),
     })),
   };
+}
+
+/** The number of the current version after the write, with so many earlier ones stored before it. */
+export function versionAfter({ write }: Settlement, known: StoredKey | null, earlier: number): number {
+  const before = known?.version ?? 0;
+  return write === 'value' ? before + earlier + 1 : before;
 }
 
 /** When what is due for the key after the write. */
@@ -155,14 +173,14 @@ function digestsAfter({ write }: Settlement, known: StoredKey | null, digest: Bu
   return { baseDigest: digest, localDigest: local, remoteDigest: digest };
 }
 
-function tooLarge(input: DecisionInput): Decision {
+function tooLarge(input: ReadingToJudge): Judged {
   const { remote, reading } = input.item;
   const message = `"${remote}" has ${reading.value.size} bytes, more than a key may have.`;
   return refused(input, [{ code: 'value_too_large', message }]);
 }
 
 /** What is stored, if anything is, stays as it is. */
-function refused({ item, known }: DecisionInput, problems: Judgement['problems']): Decision {
+function refused({ item, known }: ReadingToJudge, problems: Judgement['problems']): Judged {
   const issues = problems.map(
     ({ code, message }): Issue => ({
       remotePath: item.remote,
@@ -172,7 +190,7 @@ function refused({ item, known }: DecisionInput, problems: Judgement['problems']
       message,
     }),
   );
-  return { item, known, outcome: 'invalid', write: null, issues, finding: findingOf(item, true, problems) };
+  return { item, known, outcome: 'invalid', change: null, issues, finding: findingOf(item, true, problems) };
 }
 
 const findingOf = (
@@ -196,10 +214,10 @@ const warningOf = ({ remote }: Reading, { code, message }: Judgement['problems']
 });
 
 /** A key of another backend, or of another secret of this one, came to have the path after this was validated. */
-export function pathTaken(item: Reading): Decision {
+export function pathTaken(item: Reading): Judged {
   const message = `"${item.local}" was taken by another key in the meantime.`;
   const issue: Issue = { remotePath: item.remote, outcome: 'skipped', code: 'path_taken', class: null, message };
-  return { item, known: null, outcome: 'skipped', write: null, issues: [issue], finding: null };
+  return { item, known: null, outcome: 'skipped', change: null, issues: [issue], finding: null };
 }
 
 function issuesOf({ remote }: Reading, outcome: Outcome): Issue[] {

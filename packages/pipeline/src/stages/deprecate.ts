@@ -1,11 +1,4 @@
-import {
-  describeError,
-  describePathProblem,
-  type ErrorCode,
-  KeyferryError,
-  pathProblem,
-  statesLeftBy,
-} from '@keyferry/core';
+import { type ErrorCode, KeyferryError, statesLeftBy } from '@keyferry/core';
 import {
   addIssues,
   addToCycle,
@@ -33,14 +26,12 @@ import {
   renameKeys,
   shardFailures,
 } from '@keyferry/store';
-import type { Presence } from '@keyferry/vaults';
-import { provesContainer } from '../container.ts';
 import { heldEvent } from '../held-event.ts';
 import { keyEvents } from '../key-events.ts';
 import { logCycle } from '../log-cycle.ts';
+import { confirmAll, confirmBatch } from './confirm.ts';
+import { problemOfName } from './map-ref.ts';
 import type { StageHandler, StageRun } from './stage-run.ts';
-
-const batchSize = 200;
 
 /**
  * Removes nothing that isn't proven gone. The guard comes first and costs no call; then each candidate that is missing is
@@ -68,7 +59,7 @@ async function eachBatch(
   for (;;) {
     signal.throwIfAborted();
     const batch = await services.store.inTenant(cycle.tenant_id, (tx) =>
-      nextCandidates(tx, cycle.id, cause, batchSize),
+      nextCandidates(tx, cycle.id, cause, confirmBatch),
     );
     if (batch.length === 0) return;
     await work(batch);
@@ -123,7 +114,7 @@ async function leaveMissing({ services, cycle, backend }: StageRun): Promise<voi
 }
 
 async function removeProven(run: StageRun, batch: Candidate[]): Promise<void> {
-  const findings = await confirmAll(run, batch);
+  const findings = await confirmAll(run, run.cycle.container_proven, batch);
   const proven = findings.filter(({ gone }) => gone).map(({ candidate }) => candidate.id);
   const issues = findings.flatMap(({ issue }) => issue ?? []);
   await removeKeys(run, batch, { ids: proven, event: 'removed', deprecatedFor: 'absent', issues });
@@ -181,12 +172,8 @@ async function rename({ services, cycle, backend }: StageRun): Promise<void> {
   await services.store.inTenant(cycle.tenant_id, async (tx) => {
     await holdStage(tx, cycle);
     if ((await countCandidates(tx, cycle.id, 'renamed')) === 0) return;
-    const problemOf = (path: string) => {
-      const problem = pathProblem(path);
-      return problem && describePathProblem(problem);
-    };
     const issues = [
-      ...(await dropMalformedRenames(tx, cycle.id, problemOf)),
+      ...(await dropMalformedRenames(tx, cycle.id, problemOfName)),
       ...(await dropImpossibleRenames(tx, cycle.id)),
     ];
     const renamed = await renameKeys(tx, cycle.id, now);
@@ -199,52 +186,4 @@ async function rename({ services, cycle, backend }: StageRun): Promise<void> {
     await appendEvents(tx, backend.id, keyEvents('keys.renamed', backend, cycle.id, told), now);
     await addToCycle(tx, cycle.id, { renamed: renamed.length, unconfirmed: issues.length }, {});
   });
-}
-
-interface Finding {
-  candidate: Candidate;
-  gone: boolean;
-  issue: Issue | null;
-}
-
-async function confirmAll(run: StageRun, batch: Candidate[]): Promise<Finding[]> {
-  if (!run.cycle.container_proven) return batch.map((candidate) => unproven(candidate));
-  const connection = await run.connect();
-  // What the reads rest on, such as the version of the container, is as of now and not of some earlier cycle.
-  const before = await connection.probe(run.signal);
-  if (!provesContainer(run.backend, before)) return batch.map((candidate) => unproven(candidate));
-  // The connection bounds how many of these run at a time.
-  const findings = await Promise.all(
-    batch.map(async (candidate): Promise<Finding> => {
-      try {
-        return findingOf(candidate, await connection.confirm(candidate.remotePath, run.signal));
-      } catch (error) {
-        run.signal.throwIfAborted();
-        return unconfirmed(candidate, error);
-      }
-    }),
-  );
-  // A mount that was taken away during these reads answers "not found" as well.
-  const probe = await connection.probe(run.signal);
-  return provesContainer(run.backend, probe) ? findings : batch.map((candidate) => unproven(candidate));
-}
-
-function findingOf(candidate: Candidate, presence: Presence): Finding {
-  if (presence !== 'present') return { candidate, gone: true, issue: null };
-  const message = `"${candidate.remotePath}" was missing from the listing, but can be read.`;
-  return { candidate, gone: false, issue: issueOf(candidate, 'hidden_from_listing', null, message) };
-}
-
-function unconfirmed(candidate: Candidate, error: unknown): Finding {
-  const { message, failureClass } = describeError(error);
-  return { candidate, gone: false, issue: issueOf(candidate, 'removal_unconfirmed', failureClass, message) };
-}
-
-function unproven(candidate: Candidate): Finding {
-  const message = `"${candidate.remotePath}" is missing, but its container was not proven to be there.`;
-  return { candidate, gone: false, issue: issueOf(candidate, 'container_unproven', null, message) };
-}
-
-function issueOf(candidate: Candidate, code: string, failureClass: string | null, message: string): Issue {
-  return { remotePath: candidate.remotePath, outcome: 'unconfirmed', code, class: failureClass, message };
 }

@@ -1,4 +1,4 @@
-import { type KeyferryError, type Stage, shardSize } from '@keyferry/core';
+import { type Stage, shardSize } from '@keyferry/core';
 import {
   addCandidates,
   addIssues,
@@ -7,9 +7,7 @@ import {
   clearDiscovery,
   countCandidates,
   holdStage,
-  type Issue,
   keyNames,
-  knownRevisions,
   liveKeys,
   moveStage,
   noteNamed,
@@ -21,8 +19,8 @@ import {
 } from '@keyferry/store';
 import type { SecretRef } from '@keyferry/vaults';
 import { provesContainer, refuseOtherContainer } from '../container.ts';
-import { KnownIndex } from '../known-index.ts';
-import { readAhead } from '../read-ahead.ts';
+import type { KnownIndex } from '../known-index.ts';
+import { listingIssues, loadIndex, missedKeys, readListing, renamedKeys } from './listing.ts';
 import { isOwn, mapRef, WantedPaths } from './map-ref.ts';
 import type { StageHandler, StageRun } from './stage-run.ts';
 
@@ -35,7 +33,7 @@ const shardsInMemory = 4;
  * or of unknown version goes into shards; what a complete listing lacks, or shows deleted, becomes a candidate.
  */
 export const discover: StageHandler = async (run) => {
-  const { services, cycle, backend, scope, signal } = run;
+  const { services, cycle, backend, signal } = run;
   await services.store.inTenant(cycle.tenant_id, async (tx) => {
     await holdStage(tx, cycle);
     await clearDiscovery(tx, cycle.id);
@@ -45,43 +43,12 @@ export const discover: StageHandler = async (run) => {
   refuseOtherContainer(backend, probe);
 
   const shards = new ShardWriter(run);
-  const counts = {
-    discovered: 0,
-    unchanged: 0,
-    gone: 0,
-    skipped: 0,
-    excluded: 0,
-    empty: 0,
-    out_of_scope: 0,
-    kept: 0,
-    credentials_refused: connection.refusedCredentials ? 1 : 0,
-  };
-  const listing = connection.list(
-    {
-      folders: scope.folders,
-      includes: scope.includes,
-      wantsRevision: (path) => known.has(path),
-    },
-    signal,
-  );
-  for await (const page of readAhead(listing)) {
-    counts.discovered += page.length;
-    for (const ref of page) {
-      // By a person's word, so it needs no line of its own in every report. Its key, if there is one, counts as left out.
-      if (scope.excludes(ref.path)) {
-        counts.skipped = ++counts.excluded;
-        continue;
-      }
-      const standing = standingOf(ref, known);
-      if (standing === 'gone') counts.gone++;
-      else if (standing === 'unchanged') counts.unchanged++;
-      else await shards.add(ref, standing === 'new');
-    }
-  }
+  const listed = await readListing(run, connection, known, { wanted: (ref, isNew) => shards.add(ref, isNew) });
   await shards.flush();
-  const empty = scope.unmatched().map(nothingFound);
-  counts.empty = empty.length;
-  Object.assign(counts, await nominateMissing(run, known));
+  // Before anything else is asked of the scope, which notes what matched.
+  const { empty, refused } = listingIssues(run, connection);
+  const missed = await nominateMissing(run, known);
+  const counts = { ...listed, ...missed, empty: empty.length, credentials_refused: refused.length };
   const renaming = backend.names_current ? 0 : await nominateRenamed(run);
   const calls = run.takeCalls();
 
@@ -89,7 +56,7 @@ export const discover: StageHandler = async (run) => {
     await holdStage(tx, cycle);
     await noteProbe(tx, backend, probe);
     if (renaming === 0) await noteNamed(tx, backend);
-    await addIssues(tx, cycle, [...empty, ...credentialsIssue(run, connection.refusedCredentials)]);
+    await addIssues(tx, cycle, [...empty, ...refused]);
     const next = stageAfter({ shards: shards.count, candidates: await countCandidates(tx, cycle.id) });
     const set = {
       listing_complete: true,
@@ -102,37 +69,10 @@ export const discover: StageHandler = async (run) => {
   });
 };
 
-/** Most often a slip of the pen: a vault shows a folder that does not exist as it shows an empty one. */
-function nothingFound(syncPath: string): Issue {
-  const message = `Nothing was found that "${syncPath}" includes.`;
-  return { remotePath: syncPath, outcome: 'empty', code: 'nothing_found', class: null, message };
-}
-
-/** The cycle works with the backend's former credentials: somebody has to mend the new ones. */
-function credentialsIssue({ backend }: StageRun, refused: KeyferryError | null): Issue[] {
-  if (!refused) return [];
-  const { code, message } = refused;
-  return [{ remotePath: backend.name, outcome: 'credentials', code, class: 'unauthenticated', message }];
-}
-
 /** Stages that have nothing to do are left out, so that a cycle in which nothing changed is two jobs. */
 function stageAfter(work: { shards: number; candidates: number }): Stage {
   if (work.shards > 0) return 'validate';
   return work.candidates > 0 ? 'deprecate' : 'notify';
-}
-
-/** A ref that is listed but deleted counts as not seen, so that its key becomes a candidate. */
-function standingOf(ref: SecretRef, known: KnownIndex): 'gone' | 'new' | 'changed' | 'unchanged' {
-  return ref.deleted ? 'gone' : known.see(ref.path, ref.revision);
-}
-
-async function loadIndex({ services, cycle, backend, signal }: StageRun): Promise<KnownIndex> {
-  const known = new KnownIndex();
-  for await (const page of knownRevisions(services.store, cycle.tenant_id, backend.id)) {
-    signal.throwIfAborted();
-    for (const row of page) known.add(row);
-  }
-  return known;
 }
 
 /**
@@ -140,16 +80,14 @@ async function loadIndex({ services, cycle, backend, signal }: StageRun): Promis
  * the listing did not look for them, as out of scope. Returns how many are outside, and how many a person keeps.
  */
 async function nominateMissing(run: StageRun, known: KnownIndex): Promise<{ out_of_scope: number; kept: number }> {
-  const { services, cycle, backend, scope } = run;
+  const { services, cycle, backend } = run;
   const counts = { out_of_scope: 0, kept: 0 };
   for (const hashes of known.unseenLive(candidateBatch)) {
     run.signal.throwIfAborted();
     await services.store.inTenant(cycle.tenant_id, async (tx) => {
       await holdStage(tx, cycle);
       const keys = await liveKeys(tx, backend.id, hashes);
-      const { inside = [], beyond = [] } = Object.groupBy(keys, ({ remotePath }) =>
-        scope.includes(remotePath) && !scope.excludes(remotePath) ? 'inside' : 'beyond',
-      );
+      const { inside, beyond } = missedKeys(run, keys);
       counts.out_of_scope += beyond.length;
       counts.kept += keys.filter(({ kept }) => kept).length;
       await addCandidates(tx, cycle, idsOf(inside));
@@ -166,14 +104,11 @@ const idsOf = (keys: readonly { id: string }[]) => keys.map(({ id }) => id);
 
 /** Keys that the path mapping of now gives another name become candidates for it. Returns how many there are. */
 async function nominateRenamed(run: StageRun): Promise<number> {
-  const { services, cycle, backend, mapping, signal } = run;
+  const { services, cycle, backend, signal } = run;
   let count = 0;
   for await (const page of keyNames(services.store, cycle.tenant_id, backend.id)) {
     signal.throwIfAborted();
-    const renamed = page.flatMap(({ id, remotePath, localPath }) => {
-      const newPath = mapping.toLocal(remotePath);
-      return newPath === localPath ? [] : [{ id, newPath }];
-    });
+    const renamed = renamedKeys(run, page);
     count += renamed.length;
     await services.store.inTenant(cycle.tenant_id, async (tx) => {
       await holdStage(tx, cycle);

@@ -2,7 +2,7 @@ import { classOf, describeError, stageRetryDelay } from '@keyferry/core';
 import type { Issue, StoredKey } from '@keyferry/store';
 import type { SecretReading, SecretVersion } from '@keyferry/vaults';
 import type { Reading } from './commit-part.ts';
-import type { StageRun } from './stage-run.ts';
+import type { BackendRun } from './stage-run.ts';
 
 /** Versions that the vault made before the one that was read, and that were not seen here. */
 export interface History {
@@ -17,7 +17,7 @@ export interface History {
  * what may pass, but for the last of the attempts.
  */
 export async function readHistory(
-  run: StageRun,
+  run: BackendRun,
   { remote, reading }: Reading,
   known: StoredKey | null,
   attempts: number,

@@ -12,10 +12,16 @@ export interface MappedRef {
 /** A listed secret with the path it is to have here. */
 export function mapRef(mapping: PathMapping, remote: string, facts: string | null): MappedRef {
   const local = mapping.toLocal(remote);
-  const problem = pathProblem(local);
+  const problem = problemOfName(local);
   if (!problem) return { remote, local, facts, problem: null };
-  const message = `"${remote}" can't be carried as "${local}": ${describePathProblem(problem)}.`;
+  const message = `"${remote}" can't be carried as "${local}": ${problem}.`;
   return { remote, local: null, facts, problem: { code: 'path_incompatible', message } };
+}
+
+/** Why nothing can have this local path, in words, or null. */
+export function problemOfName(local: string): string | null {
+  const problem = pathProblem(local);
+  return problem && describePathProblem(problem);
 }
 
 /** Whether the key that has a local path is that of this secret. */

@@ -1,13 +1,20 @@
 import type { Connection } from '@keyferry/connections';
-import type { Lifecycle, PathMapping, SyncScope } from '@keyferry/core';
+import {
+  type Lifecycle,
+  type PathMapping,
+  parseLifecycle,
+  parseMapping,
+  parseScope,
+  type SyncScope,
+} from '@keyferry/core';
 import type { Backend, Cycle, Dispatch } from '@keyferry/store';
 import type { Judge } from '@keyferry/validation';
+import { judgeBy } from '../judges.ts';
 import type { Services } from '../services.ts';
 
-/** What one run of a stage works with. Every write it makes is in a transaction that holds the stage's epoch. */
-export interface StageRun {
+/** What work on a backend needs: that of a cycle's stages, and that of a plan, which has no cycle. */
+export interface BackendRun {
   services: Services;
-  cycle: Cycle;
   backend: Backend;
   scope: SyncScope;
   mapping: PathMapping;
@@ -16,10 +23,25 @@ export interface StageRun {
   lifecycle: Lifecycle;
   /** Opens the backend's connection; stages that make no call to the vault don't ask for it. */
   connect: () => Promise<Connection>;
+  signal: AbortSignal;
+}
+
+/** What one run of a stage works with. Every write it makes is in a transaction that holds the stage's epoch. */
+export interface StageRun extends BackendRun {
+  cycle: Cycle;
   /** Calls made to the vault since it was last asked, by operation. Ask before a transaction: it may run twice. */
   takeCalls: () => Record<string, number>;
-  signal: AbortSignal;
 }
 
 /** Runs a stage to its end and returns the jobs that come next, to be enqueued once everything has committed. */
 export type StageHandler = (run: StageRun) => Promise<Dispatch[]>;
+
+/** What a backend's settings say of its secrets. */
+export function parseSettings(backend: Backend): Pick<BackendRun, 'scope' | 'mapping' | 'judge' | 'lifecycle'> {
+  return {
+    scope: parseScope(backend.sync_paths, backend.exclude_paths),
+    mapping: parseMapping(backend.path_mapping),
+    judge: judgeBy(backend.validation_rules),
+    lifecycle: parseLifecycle(backend),
+  };
+}

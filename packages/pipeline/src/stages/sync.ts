@@ -2,27 +2,40 @@ import { classOf, isTransient, KeyferryError, stageRetryDelay } from '@keyferry/
 import type { Dispatch, Shard } from '@keyferry/store';
 import type { FetchOutcome, FetchRef, ListedFacts } from '@keyferry/vaults';
 import { commitPart, emptyPart, type Left, type Part } from './commit-part.ts';
-import type { StageRun } from './stage-run.ts';
+import type { BackendRun, StageRun } from './stage-run.ts';
 
 /** A shard is written in parts of this many bytes of values, so that large values don't pile up. */
 const partBytes = 8 * 1024 * 1024;
 /** So many failures in a row that may pass by themselves are the vault's state, not the secrets': asking goes on later. */
 const patience = 40;
 
-/**
- * Reads a shard's secrets and settles each: stored, restored, left as it is, or reported. What may pass by itself stays in
- * the shard and makes this run fail at its end, so that it is tried again; at the last attempt it is reported too, if the
- * vault itself is well. What seems absent is asked for twice, the second time after the container has been seen.
- */
+/** Reads a shard's secrets and settles each: stored, restored, left as it is, or reported. */
 export async function syncShard(run: StageRun, shard: Shard): Promise<Dispatch[]> {
+  const settle: Settle = (left, part) => commitPart(run, shard, left, part);
+  return await readShard(run, shard, settle);
+}
+
+/** Settles what was read, and takes it out of what is left. Returns the jobs that come next, once nothing is left. */
+type Settle = (left: Left, part: Part) => Promise<Dispatch[]>;
+
+/**
+ * Reads secrets and has each settled. What may pass by itself stays in the shard and makes this run fail at its end, so that
+ * it is tried again; at the last attempt it is settled too, as a failure, if the vault itself is well. What seems absent is
+ * asked for twice, the second time after the container has been seen.
+ */
+export async function readShard(
+  run: BackendRun,
+  shard: Pick<Shard, 'refs' | 'attempts'>,
+  settle: Settle,
+): Promise<Dispatch[]> {
   const left: Left = new Map(shard.refs.map(([remote, local, facts]) => [remote, [validated(local), facts]]));
   const connection = await run.connect();
-  const first = await settleReads(run, shard, left, { tolerate: mayPass, doubt: isAbsent });
+  const first = await settleReads(run, settle, left, { tolerate: mayPass, doubt: isAbsent });
   if (left.size === 0) return first.next;
 
   if (first.doubted > 0) {
     await connection.probe(run.signal);
-    const second = await settleReads(run, shard, left, { tolerate: mayPass, doubt: () => false });
+    const second = await settleReads(run, settle, left, { tolerate: mayPass, doubt: () => false });
     if (left.size === 0) return second.next;
     first.reason = second.reason ?? first.reason;
   }
@@ -30,10 +43,10 @@ export async function syncShard(run: StageRun, shard: Shard): Promise<Dispatch[]
   if (stageRetryDelay(classOf(reason), shard.attempts) !== null) throw reason;
   // A vault that does not answer at all is no property of these secrets: the probe rejects, and the shard gives up.
   await connection.probe(run.signal);
-  const last = await settleReads(run, shard, left, { tolerate: () => false, doubt: () => false });
+  const last = await settleReads(run, settle, left, { tolerate: () => false, doubt: () => false });
   if (left.size === 0) return last.next;
   const rest = { ...emptyPart(), failed: [...left.keys()].map((remote) => ({ remote, error: reason })) };
-  return await commitPart(run, shard, left, rest);
+  return await settle(left, rest);
 }
 
 interface Reads {
@@ -47,8 +60,8 @@ interface Reads {
 
 /** Reads all that is left and settles it, but for failures that are tolerated or doubted: those stay left. */
 async function settleReads(
-  run: StageRun,
-  shard: Shard,
+  run: BackendRun,
+  settle: Settle,
   left: Left,
   judge: { tolerate: (error: Error) => boolean; doubt: (error: Error) => boolean },
 ): Promise<Reads> {
@@ -64,17 +77,17 @@ async function settleReads(
     else collect(part, outcome, left.get(outcome.path)?.[0] ?? '');
     if (failuresInARow >= patience) break;
     if (part.bytes * versionsOf(run) < partBytes) continue;
-    reads.next = await commitPart(run, shard, left, part);
+    reads.next = await settle(left, part);
     part = emptyPart();
   }
   run.signal.throwIfAborted();
   // The last part may have been the end of the shard already.
-  if (left.size > 0) reads.next = await commitPart(run, shard, left, part);
+  if (left.size > 0) reads.next = await settle(left, part);
   return reads;
 }
 
 /** How many values of a secret may be in memory. */
-const versionsOf = ({ backend }: StageRun) => (backend.version_history ? backend.max_versions : 1);
+const versionsOf = ({ backend }: BackendRun) => (backend.version_history ? backend.max_versions : 1);
 
 const refsOf = (left: Left): FetchRef[] =>
   [...left].map(([path, [, facts]]) => ({ path, facts: facts === null ? null : (JSON.parse(facts) as ListedFacts) }));

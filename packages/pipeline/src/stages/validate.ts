@@ -16,7 +16,7 @@ import {
   type Tx,
 } from '@keyferry/store';
 import { type MappedRef, mapRef, WantedPaths } from './map-ref.ts';
-import type { StageHandler, StageRun } from './stage-run.ts';
+import type { BackendRun, StageHandler, StageRun } from './stage-run.ts';
 
 /** So many shards are in memory at a time: each is some hundred kilobytes. */
 const shardsARead = 8;
@@ -76,18 +76,8 @@ async function validateAll(run: StageRun, wanted: WantedPaths | null): Promise<D
 }
 
 async function validateShards(run: StageRun, tx: Tx, shards: MappedShard[], wanted: WantedPaths | null): Promise<void> {
-  const { cycle, backend } = run;
-  const owners = await ownersOf(tx, localsOf(shards));
-  const atFirst = shards.map(({ number, refs }) => ({
-    number,
-    refs: refs.map((ref) => judge(run, ref, wanted, owners)),
-  }));
-  const doubtful = atFirst.flatMap(({ refs }) => refs.flatMap(({ issue, remote }) => (issue ? [remote] : [])));
-  const known = doubtful.length > 0 ? await loadKeys(tx, backend.id, doubtful) : new Map<string, StoredKey>();
-  const judged = atFirst.map(({ number, refs }) => ({
-    number,
-    refs: refs.map((ref) => keepingItsName(ref, known)),
-  }));
+  const { cycle } = run;
+  const judged = await judgeShards(run, tx, shards, wanted);
   await addIssues(
     tx,
     cycle,
@@ -101,11 +91,29 @@ async function validateShards(run: StageRun, tx: Tx, shards: MappedShard[], want
   if (rewritten.length > 0) await setRefs(tx, cycle.id, rewritten);
 }
 
+/** Which refs can have their local paths, and why the others can't. */
+export async function judgeShards(
+  run: Pick<BackendRun, 'backend'>,
+  tx: Tx,
+  shards: MappedShard[],
+  wanted: WantedPaths | null,
+): Promise<JudgedShard[]> {
+  const { backend } = run;
+  const owners = await ownersOf(tx, localsOf(shards));
+  const atFirst = shards.map(({ number, refs }) => ({
+    number,
+    refs: refs.map((ref) => judge(run, ref, wanted, owners)),
+  }));
+  const doubtful = atFirst.flatMap(({ refs }) => refs.flatMap(({ issue, remote }) => (issue ? [remote] : [])));
+  const known = doubtful.length > 0 ? await loadKeys(tx, backend.id, doubtful) : new Map<string, StoredKey>();
+  return atFirst.map(({ number, refs }) => ({
+    number,
+    refs: refs.map((ref) => keepingItsName(ref, known)),
+  }));
+}
+
 /** A key that there is keeps the name it has until it is renamed, whatever its mapping of now would call it. */
-function keepingItsName<Ref extends ValidatedRef & { issue: Issue | null }>(
-  ref: Ref,
-  known: ReadonlyMap<string, StoredKey>,
-): Ref {
+function keepingItsName(ref: JudgedRef, known: ReadonlyMap<string, StoredKey>): JudgedRef {
   const key = ref.issue ? known.get(ref.remote) : undefined;
   return key ? { ...ref, local: key.localPath, issue: null } : ref;
 }
@@ -120,15 +128,24 @@ interface ValidatedRef extends MappedRef {
   stored: string | null;
 }
 
+interface JudgedRef extends ValidatedRef {
+  issue: Issue | null;
+}
+
+interface JudgedShard {
+  number: number;
+  refs: JudgedRef[];
+}
+
 const localsOf = (shards: readonly MappedShard[]): string[] =>
   shards.flatMap(({ refs }) => refs.flatMap(({ local }) => local ?? []));
 
 function judge(
-  { backend }: StageRun,
+  { backend }: Pick<BackendRun, 'backend'>,
   ref: ValidatedRef,
   wanted: WantedPaths | null,
   owners: Map<string, { backendId: string; remotePath: string }>,
-): ValidatedRef & { issue: Issue | null } {
+): JudgedRef {
   const { remote, local, problem } = ref;
   const judged = (code: string, message: string) => ({ ...ref, issue: issue(remote, code, message) });
   if (local === null) return { ...ref, issue: problem && issue(remote, problem.code, problem.message) };
