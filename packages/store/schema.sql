@@ -315,6 +315,7 @@ CREATE TABLE keyferry.hold_keys (
   hold_id uuid NOT NULL,
   key_id uuid NOT NULL,
   tenant_id uuid NOT NULL,
+  new_path text COLLATE "C",
   cause text DEFAULT 'absent'::text NOT NULL,
   CONSTRAINT hold_keys_pkey PRIMARY KEY (hold_id, key_id),
   CONSTRAINT hold_keys_tenant_id_hold_id_fkey FOREIGN KEY (tenant_id, hold_id) REFERENCES keyferry.holds(tenant_id, id) ON DELETE CASCADE,

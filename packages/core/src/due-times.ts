@@ -25,8 +25,8 @@ export interface LifecycleSettings {
   expiry_reminders: number[];
 }
 
-/** Keys are not purged sooner after their deprecation than this: until then the guard counts them. */
-const guardedSeconds = 24 * 3600;
+/** Nothing is purged sooner than this: the guard counts what went, and what was a mistake can be mended. */
+const leastRetention = 24 * 3600;
 
 /** What decides on a key's times. */
 export interface TimedKey {
@@ -69,7 +69,7 @@ export function parseLifecycle(settings: LifecycleSettings): Lifecycle {
     overlapOf: (path) => ofRules(path, 'rotation_overlap_seconds') ?? settings.rotation_overlap_seconds,
     timesOf(key, now) {
       const grace = ofRules(key.localPath, 'grace_period_seconds') ?? settings.grace_period_seconds;
-      const retention = ofRules(key.localPath, 'retain_archived_seconds') ?? settings.retain_archived_seconds;
+      const retained = ofRules(key.localPath, 'retain_archived_seconds') ?? settings.retain_archived_seconds;
       const rotateEvery = ofRules(key.localPath, 'rotate_every_seconds');
       const served = (key.state === 'active' || key.state === 'deprecated') && !key.revoked;
       const expiresAt = served ? key.expiresAt : null;
@@ -79,7 +79,7 @@ export function parseLifecycle(settings: LifecycleSettings): Lifecycle {
           : null;
       return {
         archiveAt,
-        purgeAt: served || key.revoked ? null : purgeTime(key, retention),
+        purgeAt: served || key.revoked ? null : later(key.stateChangedAt, Math.max(retained, leastRetention)),
         archiveReminderAt: archiveAt && nextReminder(archiveAt, settings.archive_reminders, key.archiveReminderAt, now),
         expiryReminderAt: expiresAt && nextReminder(expiresAt, settings.expiry_reminders, key.expiryReminderAt, now),
         rotationDueAt: key.state === 'active' && rotateEvery !== undefined ? later(key.valueAt, rotateEvery) : null,
@@ -89,12 +89,6 @@ export function parseLifecycle(settings: LifecycleSettings): Lifecycle {
 }
 
 export const matches = (globs: readonly Glob[], path: string): boolean => globs.some((glob) => glob.test(path));
-
-function purgeTime({ stateChangedAt, deprecatedAt }: TimedKey, retention: number): Date {
-  const over = later(stateChangedAt, retention);
-  const guarded = deprecatedAt && later(deprecatedAt, guardedSeconds);
-  return guarded && guarded > over ? guarded : over;
-}
 
 /** The next mark that is still to come, so that marks that don't fit are left out; one that is due stays due. */
 function nextReminder(due: Date, marks: readonly number[], pending: Date | null, now: Date): Date | null {

@@ -6,6 +6,7 @@ import {
   type Backend,
   type Cycle,
   getBackend,
+  getHold,
   type Hold,
   keepNames,
   listsCause,
@@ -50,7 +51,7 @@ export async function approveHeld(
       return { hold, cycle: null, dispatch: null };
     }
     // A rejection had let them keep their names.
-    if (await listsCause(tx, hold.id, 'renamed')) await keepNames(tx, backend.id, false);
+    if (await listsCause(tx, hold.id, 'renamed')) await keepNames(tx, backend.id, { kept: false, ofThen: now });
     const opened = await openCycle(tx, { tenantId, backendId: backend.id, trigger: 'hand', requestedBy: by, now });
     // A cycle that is open already may be past its guard.
     if (!opened.dispatch) await makeDue(tx, backend.id, now);
@@ -65,10 +66,12 @@ export async function rejectHeld(services: CoordinationServices, request: Reques
   const { tenantId, by } = request;
   const now = services.now();
   return await services.store.inTenant(tenantId, async (tx) => {
+    const listed = await getHold(tx, request.holdId);
     const { hold, kept } = await rejectHold(tx, request.holdId, by, now);
     const backend = await getBackend(tx, hold.backend_id);
     // Those that were to have other names keep theirs: the path mapping has to change before that is looked at again.
-    if (await listsCause(tx, hold.id, 'renamed')) await keepNames(tx, backend.id, true);
+    if (await listsCause(tx, hold.id, 'renamed'))
+      await keepNames(tx, backend.id, { kept: true, ofThen: listed.updated_at });
     const changes = kept.map(({ id, state }): NewKeyChange => ({ keyId: id, change: 'kept', from: state, to: state }));
     const cause = { cycleId: hold.cycle_id, actor: by, reason: `hold ${hold.id} was rejected` };
     await noteKeyChanges(tx, tenantId, cause, changes, now);

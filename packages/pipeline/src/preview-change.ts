@@ -47,6 +47,9 @@ export interface ChangePreview extends Record<Effect, SomeKeys> {
   would_hold: boolean;
 }
 
+/** What the guard counts, each key once. */
+const losses: ReadonlySet<Effect> = new Set<Effect>(['out_of_scope', 'renamed', 'missing']);
+
 /** How many paths are named of each effect. */
 const mostPaths = 20;
 
@@ -62,15 +65,18 @@ export async function previewChange(
   const now = services.now();
   const backend = await services.store.inTenant(tenantId, (tx) => getBackend(tx, request.backend));
   const wanted: Decisive = { ...backend, ...settings };
-  const look = lookerAt(backend, wanted, now);
+  const looksAtNames = settings.path_mapping !== undefined || !backend.names_current;
+  const look = lookerAt(backend, wanted, { looksAtNames, now });
   const preview = emptyPreview(backend.name);
+  let candidates = 0;
   for await (const page of keysToPreview(services.store, tenantId, backend.id))
     for (const key of page) {
       if (key.state === 'active' || key.state === 'deprecated') preview.keys++;
-      for (const effect of look(key)) note(preview[effect], key.localPath);
+      const seen = look(key);
+      for (const effect of seen) note(preview[effect], key.localPath);
+      if (seen.some((effect) => losses.has(effect))) candidates++;
     }
   const estimate = await services.store.inTenant(tenantId, (tx) => estimateLossOf(tx, backend.id, now));
-  const candidates = preview.out_of_scope.count + preview.renamed.count;
   const threshold = { percent: wanted.guard_percent, atLeast: wanted.guard_at_least };
   return { ...preview, would_hold: isMassLoss({ ...estimate, candidates }, threshold) };
 }
@@ -114,7 +120,11 @@ interface LookedAt extends TimedKey {
   missing: boolean;
 }
 
-function lookerAt(backend: Decisive, wanted: Decisive, now: Date): (key: LookedAt) => Effect[] {
+function lookerAt(
+  backend: Decisive,
+  wanted: Decisive,
+  { looksAtNames, now }: { looksAtNames: boolean; now: Date },
+): (key: LookedAt) => Effect[] {
   const scope = parseScope(wanted.sync_paths, wanted.exclude_paths);
   const mapping = parseMapping(wanted.path_mapping);
   const [before, after] = [parseLifecycle(backend), parseLifecycle(wanted)];
@@ -128,7 +138,7 @@ function lookerAt(backend: Decisive, wanted: Decisive, now: Date): (key: LookedA
     const served = key.state === 'active' || key.state === 'deprecated';
     return [
       ...(outside && key.state === 'active' && wanted.auto_deprecate && !key.kept ? ['out_of_scope' as const] : []),
-      ...(served && mapping.toLocal(key.remotePath) !== key.localPath ? ['renamed' as const] : []),
+      ...(served && looksAtNames && mapping.toLocal(key.remotePath) !== key.localPath ? ['renamed' as const] : []),
       ...(archive ? [`archived_${archive}` as const] : []),
       ...(purge ? [`purged_${purge}` as const] : []),
       ...(startsDeprecating && key.missing && !key.kept ? ['missing' as const] : []),

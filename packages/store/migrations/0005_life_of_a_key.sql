@@ -64,6 +64,7 @@ ALTER TABLE keyferry.candidates
   -- The name that a key is to have.
   ADD COLUMN new_path text COLLATE "C";
 ALTER TABLE keyferry.hold_keys
+  ADD COLUMN new_path text COLLATE "C",
   ADD COLUMN cause text NOT NULL DEFAULT 'absent' CHECK (cause IN ('absent', 'out_of_scope', 'renamed', 'removal'));
 
 ALTER TABLE keyferry.holds

@@ -255,6 +255,11 @@ export async function forgetContainer(tx: Tx, id: string): Promise<Backend> {
   return row as Backend;
 }
 
+/** Keeps backends' rows, in one order, until the transaction ends. */
+export async function lockBackends(tx: Tx, ids: readonly string[]): Promise<void> {
+  await sql`SELECT FROM backends WHERE id = ANY(${ids}::uuid[]) ORDER BY id FOR NO KEY UPDATE`.execute(tx);
+}
+
 /** Makes a backend due, also if a cycle that is open ends after this. */
 export async function makeDue(tx: Tx, id: string, now: Date): Promise<void> {
   await tx.updateTable('backends').set({ next_sync_at: now, updated_at: now }).where('id', '=', id).execute();

@@ -41,18 +41,21 @@ export async function backendsWithDueKeys(tx: Tx, now: Date): Promise<{ backend:
   return rows.filter((row) => row.due.length > 0).map(({ due, ...backend }) => ({ backend, due }));
 }
 
-/** Some of a backend's keys that are due, locked; those that somebody else holds are left for later. */
+/**
+ * Some of a backend's keys that are due, locked; those that somebody else holds are left for later. None, if the backend's
+ * settings are others than those given: what is done to the keys goes by these.
+ */
 export async function takeDueKeys(
   tx: Tx,
-  backendId: string,
+  backend: Pick<Backend, 'id' | 'updated_at'>,
   kind: DueKind,
   now: Date,
   limit: number,
 ): Promise<LockedKey[]> {
-  const due = conditions[kind](now);
+  const due = sql<boolean>`${conditions[kind](now)} AND b.updated_at = ${backend.updated_at}`;
   // Found by the index first: locking in one order would have to sort all that are due, for each batch.
   const found = sql<string>`(SELECT keys.id FROM keys JOIN backends b ON b.id = keys.backend_id
-    WHERE keys.backend_id = ${backendId} AND ${due} LIMIT ${limit})`;
+    WHERE keys.backend_id = ${backend.id} AND ${due} LIMIT ${limit})`;
   return await selectLocked(tx)
     .innerJoin('backends as b', 'b.id', 'keys.backend_id')
     .where('keys.id', 'in', found)
@@ -69,7 +72,8 @@ export async function reckonKeys(tx: Tx, keys: readonly LockedKey[], lifecycle: 
   await sql`
     UPDATE keys k SET archive_at = w.archive_at, purge_at = w.purge_at, archive_reminder_at = w.archive_reminder_at,
       expiry_reminder_at = w.expiry_reminder_at, rotation_due_at = w.rotation_due_at, value_at = w.value_at,
-      rotation_told = k.rotation_told AND w.rotation_due_at IS NOT DISTINCT FROM k.rotation_due_at
+      rotation_told = k.rotation_told AND w.rotation_due_at IS NOT DISTINCT FROM k.rotation_due_at,
+      row_version = k.row_version + 1
     FROM unnest(${column((k) => k.id)}::uuid[], ${column((k) => k.archiveAt)}::timestamptz[],
       ${column((k) => k.purgeAt)}::timestamptz[], ${column((k) => k.archiveReminderAt)}::timestamptz[],
       ${column((k) => k.expiryReminderAt)}::timestamptz[], ${column((k) => k.rotationDueAt)}::timestamptz[],
@@ -132,6 +136,11 @@ export async function keysToReckon(
       ]),
     );
   return await query.execute();
+}
+
+/** The times of a backend's keys are to be reckoned anew, by whoever sweeps next. */
+export async function outdateTimes(tx: Tx, backendId: string, now: Date): Promise<void> {
+  await tx.updateTable('backends').set({ times_current: false, updated_at: now }).where('id', '=', backendId).execute();
 }
 
 /** Notes that all times are as the settings say, if they are still those that were reckoned by. */

@@ -60,11 +60,7 @@ export async function noteFindings(
 const storable = ({ code, message }: Problem): Problem => ({ code, message: printable(message) });
 
 /** Forgets refusals of secrets that a whole cycle, which read all others, did not come upon again. */
-export async function forgetFindings(tx: Tx, cycle: Pick<Cycle, 'id' | 'backend_id'>): Promise<void> {
-  await tx
-    .deleteFrom('findings')
-    .where('backend_id', '=', cycle.backend_id)
-    .where('rejected', '=', true)
-    .where('found_in', '<>', cycle.id)
-    .execute();
+export async function forgetFindings(tx: Tx, cycle: Pick<Cycle, 'backend_id' | 'opened_at'>): Promise<void> {
+  await sql`DELETE FROM findings f WHERE f.backend_id = ${cycle.backend_id} AND f.rejected
+    AND NOT EXISTS (SELECT FROM cycles c WHERE c.id = f.found_in AND c.opened_at >= ${cycle.opened_at})`.execute(tx);
 }

@@ -211,9 +211,17 @@ export async function noteNamed(tx: Tx, backend: Pick<Backend, 'id' | 'updated_a
     .execute();
 }
 
-/** A person's word on whether keys keep the names they have, whatever the path mapping of now would call them. */
-export async function keepNames(tx: Tx, backendId: string, kept: boolean): Promise<void> {
-  await tx.updateTable('backends').set({ names_current: kept }).where('id', '=', backendId).execute();
+/**
+ * A person's word on whether keys keep the names they have, whatever the path mapping of then would call them; settings that
+ * were changed since are another matter.
+ */
+export async function keepNames(tx: Tx, backendId: string, said: { kept: boolean; ofThen: Date }): Promise<void> {
+  await tx
+    .updateTable('backends')
+    .set({ names_current: said.kept })
+    .where('id', '=', backendId)
+    .where('updated_at', '<=', said.ofThen)
+    .execute();
 }
 
 /** Ids of a backend's keys in these states, page by page, within one transaction. */
@@ -227,12 +235,12 @@ export async function* keysToPreview(
   store: Store,
   tenantId: string,
   backendId: string,
-): AsyncGenerator<(LockedKey & { kept: boolean; missing: boolean })[]> {
+): AsyncGenerator<(LockedKey & { missing: boolean })[]> {
   yield* pages((after) =>
     store.inTenant(tenantId, (tx) =>
       pageOfKeys(tx, backendId, after)
         .select(movableColumns)
-        .select(['keys.kept', sql<boolean>`missing_since IS NOT NULL`.as('missing')])
+        .select(sql<boolean>`missing_since IS NOT NULL`.as('missing'))
         .execute(),
     ),
   );

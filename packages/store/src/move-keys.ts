@@ -11,6 +11,8 @@ export interface LockedKey extends TimedKey {
   backendId: string;
   remotePath: string;
   version: number;
+  /** By a person's word, though the vault lacks it or the settings leave it out. */
+  kept: boolean;
 }
 
 /** Keys from before it was noted have none: what comes nearest. */
@@ -23,6 +25,7 @@ export const movableColumns = (eb: ExpressionBuilder<Database, 'keys'>) =>
     eb.ref('keys.remote_path').as('remotePath'),
     eb.ref('keys.local_path').as('localPath'),
     eb.ref('keys.version').as('version'),
+    eb.ref('keys.kept').as('kept'),
     eb.ref('keys.state').as('state'),
     eb.ref('keys.revoked').as('revoked'),
     eb.ref('keys.state_changed_at').as('stateChangedAt'),
@@ -88,6 +91,7 @@ export async function moveKeys(
       deprecated_for = CASE WHEN w.state = 'active' THEN NULL
         ELSE coalesce(${set.deprecatedFor ?? null}::text, k.deprecated_for) END,
       hold_id = CASE WHEN w.state = 'active' THEN NULL ELSE k.hold_id END,
+      missing_since = CASE WHEN w.state = k.state THEN k.missing_since END,
       row_version = k.row_version + 1, updated_at = ${now}
     FROM unnest(${column((k) => k.id)}::uuid[], ${column((k) => k.state)}::text[],
       ${column((k) => k.stateChangedAt)}::timestamptz[], ${column((k) => k.deprecatedAt)}::timestamptz[],

@@ -63,16 +63,18 @@ export interface PossibleCandidate extends Candidate {
 export async function possibleCandidates(
   tx: Tx,
   backendId: string,
-  keyIds: readonly string[],
+  wanted: readonly { id: string; newPath?: string }[],
   cause: LossCause,
 ): Promise<PossibleCandidate[]> {
-  if (keyIds.length === 0) return [];
+  if (wanted.length === 0) return [];
+  const word = sql`h.key_id = keys.id AND h.cause = ${cause} AND coalesce(h.new_path, '') = coalesce(w.new_path, '')`;
   const { rows } = await sql<PossibleCandidate>`
     WITH approved AS (${approvedKeys(backendId)}), asked AS (${askedKeys(backendId)})
     SELECT id, remote_path AS "remotePath", local_path AS "localPath", state,
-      EXISTS (SELECT FROM approved a WHERE a.key_id = keys.id AND a.cause = ${cause}) AS approved,
-      EXISTS (SELECT FROM asked a WHERE a.key_id = keys.id AND a.cause = ${cause}) AS asked
-    FROM keys WHERE id = ANY(${keyIds}::uuid[]) AND ${canGo(cause)} ORDER BY id`.execute(tx);
+      EXISTS (SELECT FROM approved h WHERE ${word}) AS approved, EXISTS (SELECT FROM asked h WHERE ${word}) AS asked
+    FROM keys JOIN unnest(${wanted.map(({ id }) => id)}::uuid[], ${wanted.map(({ newPath }) => newPath ?? null)}::text[])
+      AS w (key_id, new_path) ON w.key_id = keys.id
+    WHERE ${canGo(cause)} ORDER BY id`.execute(tx);
   return rows;
 }
 
@@ -99,16 +101,16 @@ export async function lossStandings(
   return rows;
 }
 
-/** What a person approved of a backend's keys, by key and cause. */
+/** What a person approved of a backend's keys, by key, cause, and the name a key was to have. */
 const approvedKeys = (
   backendId: string,
-) => sql`SELECT hk.key_id, hk.cause FROM hold_keys hk JOIN holds h ON h.id = hk.hold_id
+) => sql`SELECT hk.key_id, hk.cause, hk.new_path FROM hold_keys hk JOIN holds h ON h.id = hk.hold_id
   WHERE h.backend_id = ${backendId} AND h.state = 'approved'`;
 
-/** What a person has been asked about, and has not answered yet, by key and cause. */
+/** What a person has been asked about, and has not answered yet, in the same way. */
 const askedKeys = (
   backendId: string,
-) => sql`SELECT hk.key_id, hk.cause FROM hold_keys hk JOIN holds h ON h.id = hk.hold_id
+) => sql`SELECT hk.key_id, hk.cause, hk.new_path FROM hold_keys hk JOIN holds h ON h.id = hk.hold_id
   WHERE h.backend_id = ${backendId} AND h.state = 'open' AND h.kind = 'cycle'`;
 
 /** Whether `k` was deprecated within the last day, without a person's word. */
@@ -134,7 +136,8 @@ export async function estimateLoss(tx: Tx, cycle: Pick<Cycle, 'id' | 'backend_id
     SELECT
       (SELECT count(*) FROM candidates c JOIN keys k ON k.id = c.key_id
         WHERE c.cycle_id = ${cycle.id} AND k.state IN ('active', 'deprecated')
-        AND NOT EXISTS (SELECT FROM approved a WHERE a.key_id = c.key_id AND a.cause = c.cause)) AS "candidates",
+        AND NOT EXISTS (SELECT FROM approved a WHERE a.key_id = c.key_id AND a.cause = c.cause
+          AND a.new_path IS NOT DISTINCT FROM c.new_path)) AS "candidates",
       (SELECT count(*) FROM keys k WHERE k.backend_id = ${cycle.backend_id} AND k.state <> 'active'
         AND ${wentLately(now)}) AS "goneLately",
       (SELECT count(*) FROM keys k WHERE k.backend_id = ${cycle.backend_id}
@@ -164,21 +167,25 @@ export async function holdBack(
 ): Promise<{ held: number; holdId: string | null; opened: boolean; estimate: LossEstimate }> {
   const estimate = await estimateLoss(tx, cycle, now);
   const all = isMassLoss(estimate, threshold);
-  const { rows } = await sql<{ key_id: string; cause: LossCause }>`
-    WITH approved AS (${approvedKeys(cycle.backend_id)}), asked AS (${askedKeys(cycle.backend_id)})
-    DELETE FROM candidates c WHERE c.cycle_id = ${cycle.id}
-      AND (c.key_id, c.cause) NOT IN (SELECT key_id, cause FROM approved)
-      AND (${all} OR (c.key_id, c.cause) IN (SELECT key_id, cause FROM asked))
-    RETURNING c.key_id, c.cause`.execute(tx);
+  // Joined and not looked up: of very many approved keys Postgres would look through all, for each candidate.
+  const { rows } = await sql<{ key_id: string; cause: LossCause; new_path: string | null }>`
+    WITH approved AS MATERIALIZED (${approvedKeys(cycle.backend_id)}),
+    asked AS MATERIALIZED (${askedKeys(cycle.backend_id)}),
+    held AS MATERIALIZED (
+      SELECT c.key_id FROM candidates c
+      LEFT JOIN approved a ON a.key_id = c.key_id AND a.cause = c.cause AND coalesce(a.new_path, '') = coalesce(c.new_path, '')
+      LEFT JOIN asked q ON q.key_id = c.key_id AND q.cause = c.cause AND coalesce(q.new_path, '') = coalesce(c.new_path, '')
+      WHERE c.cycle_id = ${cycle.id} AND a.key_id IS NULL AND (${all} OR q.key_id IS NOT NULL))
+    DELETE FROM candidates c USING held WHERE c.cycle_id = ${cycle.id} AND c.key_id = held.key_id
+    RETURNING c.key_id, c.cause, c.new_path`.execute(tx);
   if (rows.length === 0) return { held: 0, holdId: null, opened: false, estimate };
   const hold = await openHold(tx, cycle, { candidates: rows.length, keys: estimate.keys }, now);
   await tx.deleteFrom('hold_keys').where('hold_id', '=', hold.id).execute();
   await sql`
-    INSERT INTO hold_keys (hold_id, key_id, tenant_id, cause)
-    SELECT ${hold.id}, w.key_id, ${cycle.tenant_id}, w.cause
-    FROM unnest(${rows.map((row) => row.key_id)}::uuid[], ${rows.map((row) => row.cause)}::text[]) AS w (key_id, cause)`.execute(
-    tx,
-  );
+    INSERT INTO hold_keys (hold_id, key_id, tenant_id, cause, new_path)
+    SELECT ${hold.id}, w.key_id, ${cycle.tenant_id}, w.cause, w.new_path
+    FROM unnest(${rows.map((row) => row.key_id)}::uuid[], ${rows.map((row) => row.cause)}::text[],
+      ${rows.map((row) => row.new_path)}::text[]) AS w (key_id, cause, new_path)`.execute(tx);
   return { held: rows.length, holdId: hold.id, opened: hold.opened, estimate };
 }
 
@@ -248,18 +255,24 @@ export async function backUpKeys(tx: Tx, keyIds: readonly string[], reason: stri
 }
 
 /** Notes by which approved hold keys went: what a person approved doesn't count for the guard. */
-export async function noteApprovals(tx: Tx, keyIds: readonly string[]): Promise<void> {
+export async function noteApprovals(
+  tx: Tx,
+  keyIds: readonly string[],
+  cause: Exclude<LossCause, 'renamed'>,
+): Promise<void> {
   if (keyIds.length === 0) return;
   await sql`
     UPDATE keys k SET hold_id = h.id FROM hold_keys hk JOIN holds h ON h.id = hk.hold_id
-    WHERE k.id = ANY(${keyIds}::uuid[]) AND hk.key_id = k.id AND h.state = 'approved'`.execute(tx);
+    WHERE k.id = ANY(${keyIds}::uuid[]) AND hk.key_id = k.id AND hk.cause = ${cause} AND h.state = 'approved'`.execute(
+    tx,
+  );
 }
 
 /** Notes that keys are gone and stay, since auto_deprecate is off. Returns those of which it is news. */
 export async function noteMissing(tx: Tx, cycleId: string, now: Date): Promise<{ id: string; local_path: string }[]> {
   const { rows } = await sql<{ id: string; local_path: string }>`
     UPDATE keys k SET missing_since = ${now}, updated_at = ${now} FROM candidates c
-    WHERE c.cycle_id = ${cycleId} AND c.cause <> 'renamed' AND k.id = c.key_id AND k.missing_since IS NULL
+    WHERE c.cycle_id = ${cycleId} AND c.cause <> 'renamed' AND k.id = c.key_id AND k.state = 'active' AND k.missing_since IS NULL
     RETURNING k.id, k.local_path`.execute(tx);
   return rows;
 }

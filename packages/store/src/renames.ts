@@ -18,6 +18,17 @@ export async function addRenames(
     ON CONFLICT DO NOTHING`.execute(tx);
 }
 
+/** Takes out candidates that the path mapping of now, which may be another than when they were found, calls otherwise. */
+export async function dropOutdatedRenames(
+  tx: Tx,
+  cycleId: string,
+  newPathOf: (remotePath: string) => string,
+): Promise<void> {
+  const rows = await renamesOf(tx, cycleId);
+  const outdated = rows.filter((row) => newPathOf(row.remote_path) !== row.new_path).map(({ id }) => id);
+  await sql`DELETE FROM candidates WHERE cycle_id = ${cycleId} AND key_id = ANY(${outdated}::uuid[])`.execute(tx);
+}
+
 /** Takes out candidates whose new name can't be carried at all, as `problemOf` says. Returns them as issues. */
 export async function dropMalformedRenames(
   tx: Tx,
@@ -65,11 +76,12 @@ interface JudgedRename {
 
 /** Which of `movers` can't have their new names. `taken` are paths that keys are about to have that aren't there yet. */
 const judgedRenames = (taken: readonly string[]) => sql`
+  WITH doubles AS MATERIALIZED (SELECT new_path FROM movers GROUP BY new_path HAVING count(*) > 1)
   SELECT m.key_id, m.new_path, k.remote_path,
     EXISTS (SELECT FROM backends b WHERE b.state <> 'removed' AND k.local_path = ANY(b.credential_paths)) AS held,
     m.new_path = ANY(${taken}::text[])
       OR EXISTS (SELECT FROM keys o WHERE o.local_path = m.new_path AND NOT EXISTS (SELECT FROM movers n WHERE n.key_id = o.id))
-      OR (SELECT count(*) FROM movers n WHERE n.new_path = m.new_path) > 1 AS taken
+      OR m.new_path IN (SELECT new_path FROM doubles) AS taken
   FROM movers m JOIN keys k ON k.id = m.key_id`;
 
 const impossible = ({ remote_path, new_path, held }: JudgedRename): Issue =>
@@ -122,7 +134,10 @@ export interface Renamed {
   renamed_from: string;
 }
 
-/** Gives all that are left their new names, past each other, at once: so that two may trade theirs. */
+/**
+ * Gives all that are left their new names, past each other, at once: so that two may trade theirs. What is due for them is to
+ * be reckoned anew, since rules go by these names.
+ */
 export async function renameKeys(tx: Tx, cycleId: string, now: Date): Promise<Renamed[]> {
   const rows = await renamesOf(tx, cycleId);
   if (rows.length === 0) return [];

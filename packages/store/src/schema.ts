@@ -52,7 +52,13 @@ export interface Database {
     decided_at: NullableTimestamp;
     decided_by: string | null;
   };
-  hold_keys: { hold_id: string; key_id: string; tenant_id: string; cause: Generated<LossCause | 'removal'> };
+  hold_keys: {
+    hold_id: string;
+    key_id: string;
+    tenant_id: string;
+    cause: Generated<LossCause | 'removal'>;
+    new_path: string | null;
+  };
   keys: KeysTable;
   key_versions: {
     key_id: string;

@@ -44,7 +44,7 @@ export async function pruneCycles(tx: Tx, before: { shards: Date; quiet: Date; a
     SELECT id FROM cycles WHERE state <> 'open' AND (closed_at < ${before.all} OR (
       closed_at < ${before.quiet} AND state = 'completed' AND issues = 0
       AND NOT jsonb_path_exists(counts,
-        '$ ? (@.added > 0 || @.updated > 0 || @.restored > 0 || @.deprecated > 0 || @.held > 0 || @.gone > 0)')))
+        '$ ? (@.added > 0 || @.updated > 0 || @.restored > 0 || @.deprecated > 0 || @.renamed > 0 || @.held > 0 || @.gone > 0)')))
     LIMIT ${pruneBatch})`.execute(tx);
   return Number(dropped.numAffectedRows ?? 0) === pruneBatch;
 }

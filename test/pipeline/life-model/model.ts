@@ -199,6 +199,7 @@ export class Model {
     if (!this.settings.autoDeprecate) {
       for (const path of candidates.keys()) {
         const key = this.keys.get(path) as Key;
+        if (key.state !== 'active') continue;
         if (!key.missing) this.told.push(`keys.missing ${path}`);
         key.missing = true;
       }
@@ -229,6 +230,7 @@ export class Model {
         key.stateChangedAt = this.now;
         key.backups.push(key.value);
       }
+      if (key.state !== 'deprecated') key.missing = false;
       key.state = 'deprecated';
       key.deprecatedAt = this.now;
       key.outOfScope = cause === 'out_of_scope';
@@ -245,6 +247,7 @@ export class Model {
     const due = (act: (path: string, key: Key) => (() => void) | null) =>
       [...this.keys].flatMap(([path, key]) => act(path, key) ?? []);
     const move = (key: Key, state: Key['state'], event: string) => () => {
+      key.missing = false;
       key.state = state;
       key.stateChangedAt = this.now;
       this.#remind(key);
@@ -268,8 +271,7 @@ export class Model {
     for (const act of archiving) act();
     for (const [path, key] of [...this.keys]) {
       if (key.revoked || (key.state !== 'archived' && key.state !== 'expired')) continue;
-      const over = key.stateChangedAt + this.settings.retention * seconds;
-      if (Math.max(over, (key.deprecatedAt ?? 0) + day) > this.now) continue;
+      if (key.stateChangedAt + Math.max(this.settings.retention * seconds, day) > this.now) continue;
       this.keys.delete(path);
       this.refused.delete(path);
       this.told.push(`keys.purged ${path}`);
@@ -330,7 +332,7 @@ export class Model {
   revoke(path: string): void {
     const key = this.keys.get(path);
     if (!key || key.revoked) return;
-    if (key.state !== 'archived') key.stateChangedAt = this.now;
+    if (key.state !== 'archived') Object.assign(key, { stateChangedAt: this.now, missing: false });
     Object.assign(key, { state: 'archived', revoked: true });
     this.#remind(key);
     this.told.push(`keys.revoked ${path}`);
@@ -364,7 +366,7 @@ export class Model {
       key.rolledBack = value !== key.remoteValue;
     }
     const back = { deprecatedAt: null, outOfScope: false, approved: false, kept: true };
-    Object.assign(key, back, { state: 'active', stateChangedAt: this.now });
+    Object.assign(key, back, { state: 'active', stateChangedAt: this.now, missing: false });
     this.#remind(key);
     this.told.push(`keys.restored ${path}`);
   }

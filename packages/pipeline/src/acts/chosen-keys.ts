@@ -5,6 +5,7 @@ import {
   backendsById,
   type Cause,
   type LockedKey,
+  lockBackends,
   lockKeys,
   moveKeys,
   type SelectedKey,
@@ -93,6 +94,8 @@ export async function markRevoked(
     });
     marked.push(...keys);
   }
+  // All at once, since each event of one holds up those of every other.
+  await lockBackends(tx, [...backends.keys()]);
   const byBackend = Map.groupBy(marked, ({ backendId }) => backendId);
   for (const backend of backends.values()) {
     const paths = (byBackend.get(backend.id) ?? []).map(({ localPath }) => localPath);

@@ -39,6 +39,11 @@ export async function restoreBackup(
     if (!key) throw new KeyferryError('backup_not_found', `The key of the backup ${backupId} was purged.`);
     refuseUnfit(key, now);
     const backend = backendOf(await backendsById(tx, [key.backendId]), key);
+    if (backend.state === 'removed')
+      throw new KeyferryError(
+        'backend_not_found',
+        `The backend of "${key.localPath}" was removed: nothing would be kept up to date.`,
+      );
     const lifecycle = parseLifecycle(backend);
     const value = { ...backup, source: 'backup', remote_version: null, remote_created_at: null } as const;
     const changed = await serveEarlier(tx, key, value, { backend, lifecycle, keys, now });

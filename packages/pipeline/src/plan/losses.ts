@@ -38,15 +38,15 @@ export async function* planLosses(plan: PlanRun, counted: Counted): AsyncGenerat
 /** Candidates for one cause, in batches. */
 async function* possible(plan: PlanRun, cause: LossCause): AsyncGenerator<PossibleCandidate[]> {
   const { services, backend, gone, renames } = plan;
-  const among = (ids: string[]) =>
-    services.store.inTenant(backend.tenant_id, (tx) => possibleCandidates(tx, backend.id, ids, cause));
+  const among = (keys: { id: string; newPath?: string }[]) =>
+    services.store.inTenant(backend.tenant_id, (tx) => possibleCandidates(tx, backend.id, keys, cause));
   if (cause === 'renamed') {
-    if (renames.size > 0) yield await among([...renames.keys()]);
+    if (renames.size > 0) yield await among([...renames.values()]);
     return;
   }
   for await (const keys of eachMissed(plan)) yield await whoMayGo(plan, keys, cause);
   // What is to be renamed is a candidate for that already.
-  const read = cause === 'absent' ? [...gone].filter((id) => !renames.has(id)) : [];
+  const read = cause === 'absent' ? [...gone].filter((id) => !renames.has(id)).map((id) => ({ id })) : [];
   if (read.length > 0) yield await among(read);
 }
 

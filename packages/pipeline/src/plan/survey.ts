@@ -73,8 +73,8 @@ export async function* eachMissed(plan: PlanRun): AsyncGenerator<(Candidate & { 
 export async function whoMayGo(plan: PlanRun, keys: readonly Candidate[], cause: 'absent' | 'out_of_scope') {
   const { services, backend } = plan;
   const { inside, beyond } = missedKeys(plan, [...keys]);
-  const ids = (cause === 'absent' ? inside : beyond).map(({ id }) => id);
-  return await services.store.inTenant(backend.tenant_id, (tx) => possibleCandidates(tx, backend.id, ids, cause));
+  const missed = cause === 'absent' ? inside : beyond;
+  return await services.store.inTenant(backend.tenant_id, (tx) => possibleCandidates(tx, backend.id, missed, cause));
 }
 
 /** All at once, as a cycle looks at them, since they may want each other's names. */

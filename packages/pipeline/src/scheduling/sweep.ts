@@ -97,7 +97,7 @@ async function sweepBackend(services: CoordinationServices, backend: Backend, ki
   for (;;) {
     const now = services.now();
     const count = await services.store.inTenant(backend.tenant_id, async (tx) => {
-      const keys = await takeDueKeys(tx, backend.id, kind, now, batchSize);
+      const keys = await takeDueKeys(tx, backend, kind, now, batchSize);
       if (keys.length === 0) return 0;
       await act(tx, { backend, lifecycle, keys, now });
       const items = keys.map((key) => ({ path: key.localPath, ...facts?.(key, lifecycle, now) }));

@@ -11,6 +11,7 @@ import {
   dropImpossibleRenames,
   dropMalformedRenames,
   dropMissing,
+  dropOutdatedRenames,
   failCycle,
   holdBack,
   holdStage,
@@ -23,6 +24,7 @@ import {
   noteApprovals,
   noteKeyChanges,
   noteMissing,
+  outdateTimes,
   renameKeys,
   shardFailures,
 } from '@keyferry/store';
@@ -30,6 +32,7 @@ import { heldEvent } from '../held-event.ts';
 import { keyEvents } from '../key-events.ts';
 import { logCycle } from '../log-cycle.ts';
 import { confirmAll, confirmBatch } from './confirm.ts';
+import { missedKeys } from './listing.ts';
 import { problemOfName } from './map-ref.ts';
 import type { StageHandler, StageRun } from './stage-run.ts';
 
@@ -91,7 +94,12 @@ async function guard({ services, cycle, backend }: StageRun): Promise<void> {
     const threshold = { percent: backend.guard_percent, atLeast: backend.guard_at_least };
     const { held, holdId, opened, estimate } = await holdBack(tx, cycle, threshold, now);
     if (opened && holdId !== null)
-      await appendEvents(tx, backend.id, [heldEvent(backend, { ...estimate, cycleId: cycle.id, holdId })], now);
+      await appendEvents(
+        tx,
+        backend.id,
+        [heldEvent(backend, { cycleId: cycle.id, holdId, candidates: held, keys: estimate.keys })],
+        now,
+      );
     await addToCycle(tx, cycle.id, { held }, {});
   });
 }
@@ -121,7 +129,9 @@ async function removeProven(run: StageRun, batch: Candidate[]): Promise<void> {
 }
 
 async function removeLeftOut(run: StageRun, batch: Candidate[]): Promise<void> {
-  const ids = batch.map(({ id }) => id);
+  // The settings may have been mended since the listing.
+  const { beyond } = missedKeys(run, batch);
+  const ids = beyond.map(({ id }) => id);
   await removeKeys(run, batch, { ids, event: 'leftScope', deprecatedFor: 'out_of_scope', issues: [] });
 }
 
@@ -137,11 +147,9 @@ async function removeKeys(
   const now = services.now();
   await services.store.inTenant(cycle.tenant_id, async (tx) => {
     await holdStage(tx, cycle);
-    const keys = await lockKeys(
-      tx,
-      ids,
-      event === 'removed' ? statesLeftBy(event) : [...statesLeftBy(event), 'deprecated'],
-    );
+    const states = event === 'removed' ? statesLeftBy(event) : [...statesLeftBy(event), 'deprecated' as const];
+    // A person may have said meanwhile that it stays.
+    const keys = (await lockKeys(tx, ids, states)).filter(({ kept }) => !kept);
     const going = keys.map(({ id }) => id);
     // What was deprecated before has its backup from then.
     const active = keys.filter(({ state }) => state === 'active').map(({ id }) => id);
@@ -153,7 +161,7 @@ async function removeKeys(
       cause: { ...byCycle(cycle.id), reason: deprecatedFor },
       now,
     });
-    await noteApprovals(tx, going);
+    await noteApprovals(tx, going, deprecatedFor);
     await dropCandidates(
       tx,
       cycle.id,
@@ -167,16 +175,18 @@ async function removeKeys(
 }
 
 /** Gives keys the names that path_mapping gives them now, all at once, since they may want each other's. */
-async function rename({ services, cycle, backend }: StageRun): Promise<void> {
+async function rename({ services, cycle, backend, mapping }: StageRun): Promise<void> {
   const now = services.now();
   await services.store.inTenant(cycle.tenant_id, async (tx) => {
     await holdStage(tx, cycle);
     if ((await countCandidates(tx, cycle.id, 'renamed')) === 0) return;
+    await dropOutdatedRenames(tx, cycle.id, mapping.toLocal);
     const issues = [
       ...(await dropMalformedRenames(tx, cycle.id, problemOfName)),
       ...(await dropImpossibleRenames(tx, cycle.id)),
     ];
     const renamed = await renameKeys(tx, cycle.id, now);
+    if (renamed.length > 0) await outdateTimes(tx, backend.id, now);
     const changes = renamed.map(
       ({ id, state }): NewKeyChange => ({ keyId: id, change: 'renamed', from: state, to: state }),
     );
