@@ -454,13 +454,13 @@ CREATE TABLE keyferry.keys (
 );
 ALTER TABLE keyferry.keys ENABLE ROW LEVEL SECURITY;
 ALTER TABLE keyferry.keys FORCE ROW LEVEL SECURITY;
-CREATE INDEX keys_archive_reminders ON keyferry.keys USING btree (backend_id, archive_reminder_at) WHERE (archive_reminder_at IS NOT NULL);
-CREATE INDEX keys_expiry_reminders ON keyferry.keys USING btree (backend_id, expiry_reminder_at) WHERE (expiry_reminder_at IS NOT NULL);
+CREATE INDEX keys_archive_reminders ON keyferry.keys USING btree (tenant_id, backend_id, archive_reminder_at) WHERE (archive_reminder_at IS NOT NULL);
+CREATE INDEX keys_expiry_reminders ON keyferry.keys USING btree (tenant_id, backend_id, expiry_reminder_at) WHERE (expiry_reminder_at IS NOT NULL);
 CREATE INDEX keys_on_the_way ON keyferry.keys USING btree (backend_id, state, state_changed_at) WHERE (state <> 'active'::text);
-CREATE INDEX keys_to_archive ON keyferry.keys USING btree (backend_id, archive_at) WHERE (archive_at IS NOT NULL);
-CREATE INDEX keys_to_expire ON keyferry.keys USING btree (backend_id, expires_at) WHERE ((expires_at IS NOT NULL) AND (state = ANY (ARRAY['active'::text, 'deprecated'::text])));
-CREATE INDEX keys_to_purge ON keyferry.keys USING btree (backend_id, purge_at) WHERE (purge_at IS NOT NULL);
-CREATE INDEX keys_to_rotate ON keyferry.keys USING btree (backend_id, rotation_due_at) WHERE ((rotation_due_at IS NOT NULL) AND (NOT rotation_told));
+CREATE INDEX keys_to_archive ON keyferry.keys USING btree (tenant_id, backend_id, archive_at) WHERE (archive_at IS NOT NULL);
+CREATE INDEX keys_to_expire ON keyferry.keys USING btree (tenant_id, backend_id, expires_at) WHERE ((expires_at IS NOT NULL) AND (state = ANY (ARRAY['active'::text, 'deprecated'::text])));
+CREATE INDEX keys_to_purge ON keyferry.keys USING btree (tenant_id, backend_id, purge_at) WHERE (purge_at IS NOT NULL);
+CREATE INDEX keys_to_rotate ON keyferry.keys USING btree (tenant_id, backend_id, rotation_due_at) WHERE ((rotation_due_at IS NOT NULL) AND (NOT rotation_told));
 CREATE POLICY tenant ON keyferry.keys TO keyferry_app USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
 GRANT DELETE, INSERT, SELECT, UPDATE ON keyferry.keys TO keyferry_app;
 

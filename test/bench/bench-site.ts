@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { startPostgres, startRedis } from '@keyferry/embedded';
-import { requestSync } from '@keyferry/pipeline';
+import { type CoordinationServices, requestSync } from '@keyferry/pipeline';
 import { createQueues, openRedis, waitForRedis } from '@keyferry/queue';
 import {
   type BackendSettings,
@@ -10,6 +10,7 @@ import {
   createKeyring,
   defaultTenantId,
   getCycle,
+  type Keyring,
   loadMasterKey,
   migrate,
   openStore,
@@ -20,6 +21,10 @@ import { startApp } from '../support/processes.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 export interface BenchSite extends AsyncDisposable {
+  /** The database as its owner. */
+  ownerUrl: string;
+  services: CoordinationServices;
+  keyring: Keyring;
   startWorker(): Promise<BenchWorker>;
   /** Registers a backend of its own for the vault: another name for every run that has to start from nothing. */
   addBackend(vault: Pick<BackendSettings, 'kind' | 'config' | 'auth'>): Promise<string>;
@@ -59,6 +64,9 @@ export async function openBenchSite(): Promise<BenchSite> {
   let names = 0;
 
   return {
+    ownerUrl: postgres.url,
+    services: coordination,
+    keyring,
     async startWorker() {
       const worker = await startApp('worker', {
         DATABASE_URL: postgres.url,

@@ -1,22 +1,32 @@
-import { openBenchSite } from './bench-site.ts';
-import { type BenchKind, benchKinds } from './kinds.ts';
+import { type BenchSite, openBenchSite } from './bench-site.ts';
+import { benchKinds } from './kinds.ts';
+import { benchLifecycle } from './lifecycle/bench-lifecycle.ts';
 import { type Figure, report } from './report.ts';
 import { benchVault } from './vault.ts';
 
 /**
- * `npm run bench`, or `npm run bench -- aws gcp` for some kinds of vaults: prints a table, writes bench-results.json, and
+ * `npm run bench`, or `npm run bench -- aws lifecycle` for some suites: prints a table, writes bench-results.json, and
  * exits with 1 if a figure is over its bound.
  */
 
-const isKind = (name: string): name is BenchKind => benchKinds.some((kind) => kind === name);
+type Log = (line: string) => void;
+const suites = new Map<string, (log: Log) => Promise<Figure[]>>([
+  ...benchKinds.map((kind) => [kind, (log: Log) => onItsOwn((site) => benchVault(kind, site, log))] as const),
+  ['lifecycle', (log) => benchLifecycle(onItsOwn, log)],
+]);
+
+/** A database of its own: what was done before must not slow down what comes next. */
+async function onItsOwn(measure: (site: BenchSite) => Promise<Figure[]>): Promise<Figure[]> {
+  await using site = await openBenchSite();
+  return await measure(site);
+}
+
 const asked = process.argv.slice(2);
-const unknown = asked.find((name) => !isKind(name));
-if (unknown !== undefined) throw new Error(`there is no suite "${unknown}"; suites are ${benchKinds.join(', ')}`);
+const unknown = asked.find((name) => !suites.has(name));
+if (unknown !== undefined)
+  throw new Error(`there is no suite "${unknown}"; suites are ${[...suites.keys()].join(', ')}`);
 
 const figures: Figure[] = [];
-for (const kind of asked.length > 0 ? asked.filter(isKind) : benchKinds) {
-  // A database of its own: what one kind left behind must not slow down the next.
-  await using site = await openBenchSite();
-  figures.push(...(await benchVault(kind, site, (line) => console.error(line))));
-}
+for (const [name, run] of suites)
+  if (asked.length === 0 || asked.includes(name)) figures.push(...(await run((line) => console.error(line))));
 process.exitCode = (await report(figures)) ? 0 : 1;

@@ -34,17 +34,18 @@ ALTER TABLE keyferry.keys
   -- The cycle that discovered it.
   ADD COLUMN created_in uuid;
 
-CREATE INDEX keys_to_archive ON keyferry.keys (backend_id, archive_at) WHERE archive_at IS NOT NULL;
-CREATE INDEX keys_to_purge ON keyferry.keys (backend_id, purge_at) WHERE purge_at IS NOT NULL;
-CREATE INDEX keys_archive_reminders ON keyferry.keys (backend_id, archive_reminder_at)
+-- What is due is looked for a backend at a time. The tenant leads, since row-level security asks for it each time: where
+-- Postgres has not counted a tenant's keys yet, it would rather read all of them to find those that are a backend's as well.
+CREATE INDEX keys_to_archive ON keyferry.keys (tenant_id, backend_id, archive_at) WHERE archive_at IS NOT NULL;
+CREATE INDEX keys_to_purge ON keyferry.keys (tenant_id, backend_id, purge_at) WHERE purge_at IS NOT NULL;
+CREATE INDEX keys_archive_reminders ON keyferry.keys (tenant_id, backend_id, archive_reminder_at)
   WHERE archive_reminder_at IS NOT NULL;
-CREATE INDEX keys_expiry_reminders ON keyferry.keys (backend_id, expiry_reminder_at)
+CREATE INDEX keys_expiry_reminders ON keyferry.keys (tenant_id, backend_id, expiry_reminder_at)
   WHERE expiry_reminder_at IS NOT NULL;
-CREATE INDEX keys_to_rotate ON keyferry.keys (backend_id, rotation_due_at)
+CREATE INDEX keys_to_rotate ON keyferry.keys (tenant_id, backend_id, rotation_due_at)
   WHERE rotation_due_at IS NOT NULL AND NOT rotation_told;
--- What is due is looked for a backend at a time.
 DROP INDEX keyferry.keys_expiring;
-CREATE INDEX keys_to_expire ON keyferry.keys (backend_id, expires_at)
+CREATE INDEX keys_to_expire ON keyferry.keys (tenant_id, backend_id, expires_at)
   WHERE expires_at IS NOT NULL AND state IN ('active', 'deprecated');
 
 ALTER TABLE keyferry.key_versions

@@ -2,7 +2,7 @@ import { type Lifecycle, statesLeftBy } from '@keyferry/core';
 import { sql } from 'kysely';
 import { type Backend, shownBackend } from './backends.ts';
 import type { Tx } from './database.ts';
-import { type LockedKey, selectLocked } from './move-keys.ts';
+import { type LockedKey, movableColumns, selectLocked } from './move-keys.ts';
 
 /** What is due by time, found by an index for each kind, a backend at a time. */
 
@@ -24,12 +24,25 @@ const conditions: Record<DueKind, (now: Date) => ReturnType<typeof sql<boolean>>
   rotation: (now) => sql`keys.rotation_due_at <= ${now} AND NOT keys.rotation_told AND b.times_current`,
 };
 
+/** The columns that say since when, each the second of its index. */
+const dueSince: Record<DueKind, ReturnType<typeof sql>> = {
+  expiry: sql`keys.expires_at`,
+  archive: sql`keys.archive_at`,
+  purge: sql`keys.purge_at`,
+  archive_reminder: sql`keys.archive_reminder_at`,
+  expiry_reminder: sql`keys.expiry_reminder_at`,
+  rotation: sql`keys.rotation_due_at`,
+};
+
 /** The backends that have something due, removed ones too, and of which kinds. */
 export async function backendsWithDueKeys(tx: Tx, now: Date): Promise<{ backend: Backend; due: DueKind[] }[]> {
   const due = sql.join(
     dueKinds.map((kind) => {
-      const some = sql`EXISTS (SELECT FROM keys WHERE keys.backend_id = b.id AND ${conditions[kind](now)})`;
-      return sql`CASE WHEN ${some} THEN ${sql.lit(kind)} END`;
+      // Asked for the one that is due the longest, which its index has first: of a table that it has not counted yet,
+      // Postgres may take many to be due, and would rather read it until it comes upon one.
+      const longest = sql`(SELECT true FROM keys WHERE keys.backend_id = b.id AND ${conditions[kind](now)}
+        ORDER BY ${dueSince[kind]} LIMIT 1)`;
+      return sql`CASE WHEN ${longest} THEN ${sql.lit(kind)} END`;
     }),
   );
   const rows = await tx
@@ -41,26 +54,58 @@ export async function backendsWithDueKeys(tx: Tx, now: Date): Promise<{ backend:
   return rows.filter((row) => row.due.length > 0).map(({ due, ...backend }) => ({ backend, due }));
 }
 
+export interface DueKey {
+  id: string;
+  remoteHash: Buffer;
+}
+
 /**
- * Some of a backend's keys that are due, locked; those that somebody else holds are left for later. None, if the backend's
- * settings are others than those given: what is done to the keys goes by these.
+ * Some of a backend's keys that are due, those that are it the longest first. None, if the backend's settings are others than
+ * those given: what is done to the keys goes by these.
  */
-export async function takeDueKeys(
+export async function findDueKeys(
   tx: Tx,
   backend: Pick<Backend, 'id' | 'updated_at'>,
   kind: DueKind,
   now: Date,
   limit: number,
+): Promise<DueKey[]> {
+  const { rows } = await sql<DueKey>`
+    SELECT keys.id, keys.remote_hash AS "remoteHash" FROM keys JOIN backends b ON b.id = keys.backend_id
+    WHERE keys.backend_id = ${backend.id} AND b.updated_at = ${backend.updated_at} AND ${conditions[kind](now)}
+    ORDER BY ${dueSince[kind]} LIMIT ${limit}`.execute(tx);
+  return rows;
+}
+
+/** Those of a backend's found keys that are still due by these settings, locked; those that somebody else holds are left. */
+export async function lockDueKeys(
+  tx: Tx,
+  backend: Pick<Backend, 'id' | 'updated_at'>,
+  found: readonly DueKey[],
+  kind: DueKind,
+  now: Date,
 ): Promise<LockedKey[]> {
-  const due = sql<boolean>`${conditions[kind](now)} AND b.updated_at = ${backend.updated_at}`;
-  // Found by the index first: locking in one order would have to sort all that are due, for each batch.
-  const found = sql<string>`(SELECT keys.id FROM keys JOIN backends b ON b.id = keys.backend_id
-    WHERE keys.backend_id = ${backend.id} AND ${due} LIMIT ${limit})`;
-  return await selectLocked(tx)
-    .innerJoin('backends as b', 'b.id', 'keys.backend_id')
-    .where('keys.id', 'in', found)
-    .where(due)
-    .skipLocked()
+  const ids = found.toSorted((one, other) => Buffer.compare(one.remoteHash, other.remoteHash)).map(({ id }) => id);
+  // Looked up one by one by their ids, in the order of all batches, and looked at once they are locked: with a condition
+  // beside the ids Postgres may rather go through all that are due, for each batch.
+  return await tx
+    .selectFrom(sql<{ id: string }>`unnest(${ids}::uuid[])`.as<'found'>(sql`found (id)`))
+    .innerJoinLateral(
+      (eb) =>
+        eb
+          .selectFrom('keys')
+          .selectAll()
+          .whereRef('keys.id', '=', 'found.id')
+          .limit(1)
+          .forUpdate()
+          .skipLocked()
+          .as('keys'),
+      (join) => join.onTrue(),
+    )
+    .innerJoin('backends as b', (join) => join.on('b.id', '=', backend.id))
+    .where('b.updated_at', '=', backend.updated_at)
+    .where(conditions[kind](now))
+    .select(movableColumns)
     .execute();
 }
 

@@ -12,11 +12,10 @@ export async function allTenants(store: Store): Promise<string[]> {
 export async function purgeKeys(tx: Tx, keyIds: readonly string[], now: Date): Promise<void> {
   if (keyIds.length === 0) return;
   await sql`
-    WITH due AS MATERIALIZED (SELECT unnest(${keyIds}::uuid[]) AS id),
-    backups AS (DELETE FROM backups WHERE key_id IN (SELECT id FROM due)),
+    WITH backups AS (DELETE FROM backups WHERE key_id = ANY(${keyIds}::uuid[])),
     findings AS (DELETE FROM findings f USING keys k
-      WHERE k.id IN (SELECT id FROM due) AND f.backend_id = k.backend_id AND f.remote_hash = k.remote_hash),
-    purged AS (DELETE FROM keys k USING due WHERE k.id = due.id
+      WHERE k.id = ANY(${keyIds}::uuid[]) AND f.backend_id = k.backend_id AND f.remote_hash = k.remote_hash),
+    purged AS (DELETE FROM keys k WHERE k.id = ANY(${keyIds}::uuid[])
                RETURNING k.tenant_id, k.id, k.backend_id, k.local_path, k.remote_path, k.state),
     told AS (INSERT INTO key_changes (tenant_id, key_id, at, change, from_state)
       SELECT tenant_id, id, ${now}, 'purged', state FROM purged)

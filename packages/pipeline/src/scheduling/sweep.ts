@@ -6,17 +6,19 @@ import {
   backendsToReckon,
   backendsWithDueKeys,
   byTime,
+  type DueKey,
   type DueKind,
   dueKinds,
+  findDueKeys,
   keysToReckon,
   type LockedKey,
+  lockDueKeys,
   moveKeys,
   noteOverdueTold,
   noteReckoned,
   purgeKeys,
   reckonKeys,
   type Tx,
-  takeDueKeys,
 } from '@keyferry/store';
 import { type KeyFacts, keyEvents } from '../key-events.ts';
 import type { CoordinationServices } from '../services.ts';
@@ -73,6 +75,8 @@ const passes: Record<DueKind, Pass> = {
 
 /** Keys that one transaction moves at most, so that a sweep never holds many rows for long. */
 const batchSize = 1_000;
+/** Keys that are looked for at once: an index goes past all that was done before, while some old transaction is open. */
+const foundAtOnce = 10_000;
 
 export type SweepCounts = Record<Pass['event'], number>;
 
@@ -91,22 +95,37 @@ export async function sweep(services: CoordinationServices): Promise<SweepCounts
 }
 
 async function sweepBackend(services: CoordinationServices, backend: Backend, kind: DueKind): Promise<number> {
-  const { event, act, facts } = passes[kind];
+  const { store, now } = services;
   const lifecycle = parseLifecycle(backend);
   let swept = 0;
   for (;;) {
-    const now = services.now();
-    const count = await services.store.inTenant(backend.tenant_id, async (tx) => {
-      const keys = await takeDueKeys(tx, backend, kind, now, batchSize);
-      if (keys.length === 0) return 0;
-      await act(tx, { backend, lifecycle, keys, now });
-      const items = keys.map((key) => ({ path: key.localPath, ...facts?.(key, lifecycle, now) }));
-      await appendEvents(tx, backend.id, keyEvents(event, backend, null, items), now);
-      return keys.length;
-    });
-    swept += count;
-    if (count < batchSize) return swept;
+    const found = await store.inTenant(backend.tenant_id, (tx) => findDueKeys(tx, backend, kind, now(), foundAtOnce));
+    let done = 0;
+    for (let start = 0; start < found.length; start += batchSize)
+      done += await sweepBatch(services, backend, lifecycle, kind, found.slice(start, start + batchSize));
+    swept += done;
+    // What somebody else holds would be found again and again.
+    if (done < foundAtOnce) return swept;
   }
+}
+
+async function sweepBatch(
+  { store, now: clock }: CoordinationServices,
+  backend: Backend,
+  lifecycle: Lifecycle,
+  kind: DueKind,
+  found: readonly DueKey[],
+): Promise<number> {
+  const { event, act, facts } = passes[kind];
+  const now = clock();
+  return await store.inTenant(backend.tenant_id, async (tx) => {
+    const keys = await lockDueKeys(tx, backend, found, kind, now);
+    if (keys.length === 0) return 0;
+    await act(tx, { backend, lifecycle, keys, now });
+    const items = keys.map((key) => ({ path: key.localPath, ...facts?.(key, lifecycle, now) }));
+    await appendEvents(tx, backend.id, keyEvents(event, backend, null, items), now);
+    return keys.length;
+  });
 }
 
 /** Reckons what is due for a backend's keys anew, after its settings have changed. */
