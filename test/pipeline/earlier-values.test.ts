@@ -32,6 +32,11 @@ const story = async () => {
 const audited = (action: string) =>
   house.read((tx) => tx.selectFrom('audit_log').selectAll().where('action', '=', action).execute());
 
+const revoke = () => {
+  const request = { tenantId: house.tenantId, paths: [path], reason: 'leaked', by: 'ann', all: false, dryRun: false };
+  return revokeKeys(house.services, request);
+};
+
 /** A backend whose key has had the values 1 and 2. */
 async function rotated(settings: Parameters<House['addBackend']>[0] = {}) {
   const backend = await house.addBackend(settings);
@@ -161,14 +166,7 @@ describe('a rollback', () => {
 
   test('of a key that is not served is refused', async () => {
     await rotated();
-    await revokeKeys(house.services, {
-      tenantId: house.tenantId,
-      paths: [path],
-      reason: 'leaked',
-      by: 'ann',
-      all: false,
-      dryRun: false,
-    });
+    await revoke();
     await expect(rollBack(1)).rejects.toMatchObject({
       code: 'key_not_served',
       message: expect.stringContaining('revoked'),
@@ -269,14 +267,7 @@ describe('a restored backup', () => {
 
   test('is refused where the key was found again, is revoked, or has expired, and nothing is changed', async () => {
     const backend = await deprecated();
-    await revokeKeys(house.services, {
-      tenantId: house.tenantId,
-      paths: [path],
-      reason: 'leaked',
-      by: 'ann',
-      all: false,
-      dryRun: false,
-    });
+    await revoke();
     await expect(restore()).rejects.toMatchObject({ code: 'key_revoked' });
     await house.read((tx) =>
       tx

@@ -281,6 +281,20 @@ describe('a preview', () => {
     await expectNoneDeprecated();
   });
 
+  test('counts for the guard what is missing already, once auto_deprecate is on again, and each key once', async () => {
+    const { backend, secrets } = await begin({ auto_deprecate: false });
+    for (const name of names(1, 10)) secrets.deleteMetadata(`bifrost/${name}`);
+    await house.cycle(backend);
+    const change = { auto_deprecate: true };
+    expect(await preview(backend, change)).toMatchObject({ missing: { count: 10 }, would_hold: true });
+    const narrowed = { ...change, exclude_paths: ['bifrost/k1', 'bifrost/k2'], guard_percent: 50 };
+    expect(await preview(backend, narrowed)).toMatchObject({
+      missing: { count: 10 },
+      out_of_scope: { count: 2 },
+      would_hold: false,
+    });
+  });
+
   test('says what a shorter grace, a shorter retention and a rule for rotation would do', async () => {
     const { backend, secrets } = await begin({ grace_period_seconds: 3600 });
     secrets.deleteMetadata('bifrost/k1');

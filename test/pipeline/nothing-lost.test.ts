@@ -1,6 +1,6 @@
 import { addsUp, type CycleCounts } from '@keyferry/core';
 import type { FaultEffect } from '@keyferry/emulators';
-import { type Backend, type Cycle, updateBackend } from '@keyferry/store';
+import type { Backend, Cycle } from '@keyferry/store';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type House, openHouse } from '../support/house.ts';
 
@@ -39,16 +39,7 @@ async function useToken(rules: Record<string, string[]>) {
 }
 
 async function changeAuth(auth: Record<string, unknown>, config?: Record<string, unknown>): Promise<Backend> {
-  const keys = await house.services.keyring.ofTenant(house.tenantId);
-  return await house.read((tx) =>
-    updateBackend(tx, {
-      tenantId: house.tenantId,
-      id: backend.id,
-      settings: { auth, ...(config && { config }) },
-      keys,
-      now: house.clock.now(),
-    }),
-  );
+  return await house.change(backend, { auth, ...(config && { config }) });
 }
 
 describe('nothing is deprecated by', () => {

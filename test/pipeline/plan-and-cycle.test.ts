@@ -1,6 +1,6 @@
 import { addsUp } from '@keyferry/core';
 import { approveHeld, rejectHeld, requestSync } from '@keyferry/pipeline';
-import { type Backend, type BackendSettings, listHolds, updateBackend } from '@keyferry/store';
+import { type Backend, type BackendSettings, listHolds } from '@keyferry/store';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type House, openHouse } from '../support/house.ts';
@@ -111,12 +111,8 @@ async function happen(backend: Backend, at: string, one: Happening): Promise<voi
       return await decide(backend, one.kind);
     case 'forget':
       return house.vault.faults.clear();
-    case 'change': {
-      const keys = await house.services.keyring.ofTenant(house.tenantId);
-      const settings = settingsOf(at, one.to);
-      const input = { tenantId: house.tenantId, id: backend.id, settings, keys, now: house.clock.now() };
-      await house.read((tx) => updateBackend(tx, input));
-    }
+    case 'change':
+      await house.change(backend, settingsOf(at, one.to));
   }
 }
 

@@ -1,6 +1,6 @@
 import { addsUp } from '@keyferry/core';
 import { approveHeld, type PlanChange, planSync, rejectHeld, requestPlan } from '@keyferry/pipeline';
-import { type BackendSettings, listHolds, updateBackend } from '@keyferry/store';
+import { type BackendSettings, listHolds } from '@keyferry/store';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type House, openHouse } from '../support/house.ts';
 import { everyRow, type Plan, planOf } from '../support/plan.ts';
@@ -24,12 +24,6 @@ const forbid = (path: string) =>
     effect: { kind: 'status', status: 403, body: { errors: ['permission denied'] } },
     path,
   });
-
-async function change(backend: { id: string }, settings: Partial<BackendSettings>) {
-  const keys = await house.services.keyring.ofTenant(house.tenantId);
-  const now = house.clock.now();
-  await house.read((tx) => updateBackend(tx, { tenantId: house.tenantId, id: backend.id, settings, keys, now }));
-}
 
 async function openHold() {
   const [hold] = await house.read((tx) => listHolds(tx, { limit: 1 }));
@@ -247,13 +241,13 @@ describe('what would go', () => {
     expect(told(await planOf(house, backend))).toEqual([1, 2, 3, 4, 5].map((number) => `keep bifrost/k${number}`));
 
     remove('k6');
-    await change(backend, { exclude_paths: ['bifrost/k7'] });
+    await house.change(backend, { exclude_paths: ['bifrost/k7'] });
     const going = (await planOf(house, backend)).changes.filter(({ change }) => change === 'deprecate');
     expect(going).toMatchObject([
       { path: 'bifrost/k6', reason: 'The vault lacks it, as a direct read has shown.' },
       { path: 'bifrost/k7', reason: 'The settings leave it out.' },
     ]);
-    await change(backend, { auto_deprecate: false });
+    await house.change(backend, { auto_deprecate: false });
     const plan = await planOf(house, backend);
     expect(told(plan).filter((line) => line.startsWith('missing'))).toEqual([
       'missing bifrost/k6',
@@ -264,12 +258,12 @@ describe('what would go', () => {
 
   test('other names are told of, and why a key can’t have one', async () => {
     const backend = await withKeys(4, { guard_at_least: 1000, guard_percent: 50 });
-    await change(backend, { path_mapping: [{ from: 'bifrost/new', to: 'bifrost/k1' }] });
+    await house.change(backend, { path_mapping: [{ from: 'bifrost/new', to: 'bifrost/k1' }] });
     const plan = await planOf(house, backend);
     expect(plan.changes).toMatchObject([{ change: 'rename', path: 'bifrost/k1', new_path: 'bifrost/new' }]);
     // A secret that is new in the same cycle has the path by the time the key would be renamed.
     put('new');
-    await change(backend, {
+    await house.change(backend, {
       path_mapping: [
         { from: 'bifrost/k9', to: 'bifrost/k1' },
         { from: 'bifrost/k9', to: 'bifrost/new' },

@@ -11,7 +11,6 @@ import {
   openCycle,
   removeBackend,
   settleShard,
-  updateBackend,
 } from '@keyferry/store';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type House, openHouse } from '../support/house.ts';
@@ -210,15 +209,7 @@ test('a change that is made while a cycle runs is seen at once, not after the in
   const first = await open(backend);
   await house.run(first);
   house.clock.advance(1);
-  const keys = await house.services.keyring.ofTenant(house.tenantId);
-  const change = {
-    tenantId: house.tenantId,
-    id: backend.id,
-    settings: { sync_paths: ['more/*'] },
-    keys,
-    now: house.clock.now(),
-  };
-  await house.read((tx) => updateBackend(tx, change));
+  await house.change(backend, { sync_paths: ['more/*'] });
   await runToEnd(first.cycle_id);
   expect(await house.claimDue()).toBe(1);
 });

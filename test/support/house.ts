@@ -50,7 +50,7 @@ export interface House {
   /** Registers a backend for the emulator's mount `secret`; anything can be set otherwise. */
   addBackend(settings?: Partial<BackendSettings>): Promise<Backend>;
   /** Changes a backend's settings, as a person does. */
-  change(backend: Backend, settings: Partial<BackendSettings>): Promise<Backend>;
+  change(backend: Pick<Backend, 'id'>, settings: Partial<BackendSettings>): Promise<Backend>;
   /** Runs a full cycle to its end, a second of the clock later, on workers of this process. */
   cycle(backend: Backend): Promise<Cycle>;
   /** Waits for a cycle to end. */

@@ -10,8 +10,9 @@ import { redisUrl } from '@keyferry/testing/support/redis.ts';
 import type { Command } from 'commander';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createProgram } from '../src/program.ts';
-import { type Ended, keyferry, startKeyferry } from './support/command-line.ts';
+import { document, type Ended, keyferry, startKeyferry } from './support/command-line.ts';
 import { masterKey, startServices } from './support/services.ts';
+import { newTeam, optionsOf } from './support/team.ts';
 
 const cleanup = new AsyncDisposableStack();
 let database: TestDatabase;
@@ -28,31 +29,14 @@ beforeAll(async () => {
 afterAll(() => cleanup.disposeAsync());
 
 /** Each test has a mount and a backend of its own. */
-let count = 0;
 let name: string;
 beforeEach(() => {
-  name = `team-${++count}`;
-  vault.mounts.enable(name, { type: 'kv', version: 2 });
+  name = newTeam(vault);
 });
 
 const cli = (...args: string[]) => keyferry(args, env);
 const put = (path: string, value = 'not-a-key') => vault.kv(name).put(`${name}/${path}`, { value });
-const addBackend = (...more: string[]) =>
-  cli(
-    'backend',
-    'add',
-    name,
-    '--address',
-    vault.url,
-    '--mount',
-    name,
-    '--prefix',
-    name,
-    '--token',
-    vault.rootToken,
-    ...more,
-  );
-const document = (ended: Ended) => JSON.parse(ended.stdout);
+const addBackend = (...more: string[]) => cli('backend', 'add', name, ...optionsOf(vault, name), ...more);
 
 describe('a backend', () => {
   test('is added with a token from standard input, tested, synced and shown, and the token is never shown', async () => {

@@ -2,8 +2,9 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startVaultEmulator, type VaultEmulator } from '@keyferry/emulators';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type Ended, keyferry } from './support/command-line.ts';
+import { document, keyferry } from './support/command-line.ts';
 import { startServices } from './support/services.ts';
+import { newTeam, optionsOf } from './support/team.ts';
 
 const cleanup = new AsyncDisposableStack();
 const canary = 'canary-2f6d-command';
@@ -21,11 +22,9 @@ beforeAll(async () => {
 afterAll(() => cleanup.disposeAsync());
 
 /** Each test has a mount and a backend of its own. */
-let count = 0;
 let name: string;
 beforeEach(() => {
-  name = `team-${++count}`;
-  vault.mounts.enable(name, { type: 'kv', version: 2 });
+  name = newTeam(vault);
 });
 
 const cli = (...args: string[]) => keyferry(args, env);
@@ -34,12 +33,10 @@ const breaker = (...args: string[]) => keyferry(args, { ...env, KEYFERRY_TOKEN: 
 const put = (path: string, value: string) => vault.kv(name).put(`${name}/${path}`, { value: `${canary}-${value}` });
 const remove = (path: string) => vault.kv(name).deleteMetadata(`${name}/${path}`);
 const sync = () => cli('sync', name, '--wait');
-const document = (ended: Ended) => JSON.parse(ended.stdout);
 
 async function backendWith(...paths: string[]) {
   for (const path of paths) put(path, '1');
-  const place = ['--address', vault.url, '--mount', name, '--prefix', name, '--token', vault.rootToken];
-  expect((await cli('backend', 'add', name, ...place)).code).toBe(0);
+  expect((await cli('backend', 'add', name, ...optionsOf(vault, name))).code).toBe(0);
   expect((await sync()).code).toBe(0);
 }
 

@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { startVaultEmulator, type VaultEmulator } from '@keyferry/emulators';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { type Ended, keyferry } from './support/command-line.ts';
+import { document, type Ended, keyferry } from './support/command-line.ts';
 import { startServices } from './support/services.ts';
 
 const cleanup = new AsyncDisposableStack();
@@ -36,7 +36,6 @@ beforeEach(() => {
 });
 
 const cli = (...args: string[]) => keyferry(args, env);
-const document = (ended: Ended) => JSON.parse(ended.stdout);
 const all: Ended[] = [];
 async function ok(ended: Promise<Ended>): Promise<string> {
   const done = await ended;

@@ -1,3 +1,4 @@
+import { isObject } from '@keyferry/core';
 import { z } from 'zod';
 import { connectionFields } from './connection.ts';
 import { backendName, durationBetween, excludePaths, pathMapping, prefix, syncPaths, timestamp } from './fields.ts';
@@ -41,8 +42,6 @@ const settings = {
     .describe('Carry versions that the vault made before they were seen here as well, at the price of a call each.'),
   state: z.enum(['active', 'paused']).describe('A paused backend is not synced; its keys are served.'),
 };
-
-const isObject = (value: unknown) => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const config = z.custom<Record<string, unknown>>(isObject, 'must be an object');
 

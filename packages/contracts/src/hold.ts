@@ -5,7 +5,7 @@ import { limit } from './page.ts';
 
 export const holdStates = ['open', 'approved', 'rejected', 'ended'] as const;
 
-/** Keys that a cycle did not remove because they are too many. */
+/** Keys that a cycle did not remove or rename, or a backend's that were not archived, because they are too many. */
 export const holdAnswer = z
   .object({
     id: z.uuid(),

@@ -1,3 +1,4 @@
+import { isObject } from './json.ts';
 import type { HappenedEvent } from './notification.ts';
 
 /** Longest note, in characters. */
@@ -62,6 +63,3 @@ function textOf(data: Record<string, unknown>, name: string): string {
   const value = data[name];
   return typeof value === 'string' || typeof value === 'number' ? String(value) : '';
 }
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -5,7 +5,7 @@ export interface LossEstimate {
   candidates: number;
   /** Keys that went in the last 24 hours without a person's word, so that small bites add up. */
   goneLately: number;
-  /** The backend's live keys together with those that went in the last 24 hours. */
+  /** The backend's active keys together with those that went in the last 24 hours, without those a person has approved. */
   keys: number;
 }
 

@@ -8,6 +8,7 @@ export * from './event.ts';
 export * from './explain.ts';
 export * from './glob.ts';
 export * from './guard.ts';
+export * from './json.ts';
 export * from './key-change.ts';
 export * from './key-selection.ts';
 export * from './key-type.ts';

@@ -33,8 +33,8 @@ interface Request {
 
 /**
  * Approves a hold. What a cycle held goes in the cycle that is opened now, where everything it lists is proven again; a
- * backend that was to be removed is removed now, with exactly the keys that are listed. Throws `hold_not_found`, `hold_over`
- * or `hold_outdated`.
+ * backend that was to be removed is removed now, with exactly the keys that are listed. Throws `hold_not_found`,
+ * `hold_over` or `cycle_running`; of a removal also `hold_outdated` or `credentials_in_use`.
  */
 export async function approveHeld(
   services: CoordinationServices,

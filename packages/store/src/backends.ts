@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import {
   type ConflictPolicy,
   KeyferryError,
-  type LifecycleRule,
   type LifecycleSettings,
   type MappingRule,
   phaseOf,
@@ -11,12 +10,13 @@ import {
 import { type Selectable, sql } from 'kysely';
 import { codeOf, type Tx } from './database.ts';
 import { credentialsBinding, type TenantKeys } from './encryption/keyring.ts';
+import { columnOf } from './id-or-name.ts';
 import type { Database } from './schema.ts';
 
 export type Backend = Omit<Selectable<Database['backends']>, 'credentials' | 'credentials_key_id' | 'flush_generation'>;
 
 /** What a person sets. `auth` is encrypted and never shown. */
-export interface BackendSettings {
+export interface BackendSettings extends LifecycleSettings {
   name: string;
   kind: string;
   config: Record<string, unknown>;
@@ -26,14 +26,7 @@ export interface BackendSettings {
   exclude_paths: string[];
   path_mapping: MappingRule[];
   sync_interval_seconds: number;
-  auto_deprecate: boolean;
   backup_deprecated_keys: boolean;
-  grace_period_seconds: number;
-  retain_archived_seconds: number;
-  rotation_overlap_seconds: number;
-  lifecycle_rules: LifecycleRule[];
-  archive_reminders: number[];
-  expiry_reminders: number[];
   validation_rules: ValidationRule[];
   guard_percent: number;
   guard_at_least: number;
@@ -201,11 +194,10 @@ export async function backendsById(tx: Tx, ids: Iterable<string>): Promise<Map<s
 
 /** By id or by name. Throws `backend_not_found`. */
 export async function getBackend(tx: Tx, idOrName: string): Promise<Backend> {
-  const column = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(idOrName) ? 'id' : 'name';
   const row = await tx
     .selectFrom('backends')
     .select(shownBackend)
-    .where(column, '=', idOrName)
+    .where(columnOf(idOrName), '=', idOrName)
     .where('state', '<>', 'removed')
     .executeTakeFirst();
   if (!row) throw unknownBackend(idOrName);

@@ -3,6 +3,7 @@ import { type ChannelKind, giveUpAfterMs, KeyferryError, type NotificationState 
 import { type Selectable, sql } from 'kysely';
 import { codeOf, type Tx } from './database.ts';
 import { channelBinding, type TenantKeys } from './encryption/keyring.ts';
+import { columnOf } from './id-or-name.ts';
 import type { Database } from './schema.ts';
 
 export type Channel = Omit<Selectable<Database['channels']>, 'secret' | 'secret_key_id'>;
@@ -120,8 +121,7 @@ export async function listChannels(tx: Tx): Promise<Channel[]> {
 
 /** By id or by name. Throws `channel_not_found`. */
 export async function getChannel(tx: Tx, idOrName: string, options: { lock?: boolean } = {}): Promise<Channel> {
-  const column = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(idOrName) ? 'id' : 'name';
-  const query = tx.selectFrom('channels').select(shown).where(column, '=', idOrName);
+  const query = tx.selectFrom('channels').select(shown).where(columnOf(idOrName), '=', idOrName);
   const row = await (options.lock ? query.forUpdate() : query).executeTakeFirst();
   if (!row) throw unknownChannel(idOrName);
   return row as Channel;

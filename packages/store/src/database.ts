@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { KeyferryError } from '@keyferry/core';
 import { CompiledQuery, type Driver, Kysely, PostgresDialect, PostgresDriver, type Transaction } from 'kysely';
 import pg from 'pg';
+import { isId } from './id-or-name.ts';
 import type { Database } from './schema.ts';
 
 export type Tx = Transaction<Database>;
@@ -78,8 +79,6 @@ export function openStore(options: StoreOptions): Store {
   };
 }
 
-const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-
 /** A transaction begins as its tenant in one round trip: a shard's work has three, and some twenty round trips in all. */
 class TenantDialect extends PostgresDialect {
   readonly #pool: pg.Pool;
@@ -108,7 +107,7 @@ class TenantDriver extends PostgresDriver {
     const tenantId = this.#tenants.getStore();
     if (tenantId === undefined) return await super.beginTransaction(connection, {});
     // Two statements in one message take no parameters.
-    if (!uuid.test(tenantId)) throw new Error('A tenant is named by its UUID.');
+    if (!isId(tenantId)) throw new Error('A tenant is named by its UUID.');
     try {
       await connection.executeQuery(CompiledQuery.raw(`BEGIN; SET LOCAL keyferry.tenant = '${tenantId}'`));
     } catch (error) {

@@ -1,12 +1,9 @@
 import type { Problem } from '@keyferry/core';
-import { type Selectable, sql } from 'kysely';
+import { sql } from 'kysely';
 import type { Cycle } from './cycles.ts';
 import type { Tx } from './database.ts';
 import { remoteHash } from './hash.ts';
 import { printable } from './printable.ts';
-import type { Database } from './schema.ts';
-
-export type StoredFinding = Selectable<Database['findings']>;
 
 /** What validation says of one secret that was read. */
 export interface Finding {

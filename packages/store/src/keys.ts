@@ -3,9 +3,8 @@ import { type Selectable, sql } from 'kysely';
 import type { Tx } from './database.ts';
 import type { TenantKeys } from './encryption/keyring.ts';
 import { valueBinding } from './encryption/keyring.ts';
+import { isId } from './id-or-name.ts';
 import type { Database } from './schema.ts';
-
-const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 const shown = [
   'keys.id',
@@ -81,10 +80,9 @@ export async function listKeys(tx: Tx, filter: KeyFilter): Promise<Key[]> {
 
 /** By local path or id; null where there is none. */
 export async function findKey(tx: Tx, pathOrId: string): Promise<Key | null> {
-  const isId = uuid.test(pathOrId);
   const row = await withFindings(tx)
     .where((eb) =>
-      isId
+      isId(pathOrId)
         ? eb.or([eb('keys.id', '=', pathOrId), eb('keys.local_path', '=', pathOrId)])
         : eb('keys.local_path', '=', pathOrId),
     )
@@ -109,9 +107,7 @@ export async function findPurgedKey(tx: Tx, pathOrId: string): Promise<{ id: str
     .select([keyId.as('id'), 'target as localPath'])
     .where('action', '=', 'key.purged')
     .where((eb) =>
-      uuid.test(pathOrId)
-        ? eb.or([eb('target', '=', pathOrId), eb(keyId, '=', pathOrId)])
-        : eb('target', '=', pathOrId),
+      isId(pathOrId) ? eb.or([eb('target', '=', pathOrId), eb(keyId, '=', pathOrId)]) : eb('target', '=', pathOrId),
     )
     .orderBy('id', 'desc')
     .limit(1)

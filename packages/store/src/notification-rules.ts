@@ -2,6 +2,7 @@ import { KeyferryError } from '@keyferry/core';
 import type { Selectable } from 'kysely';
 import { lockNotifications } from './channels.ts';
 import { codeOf, type Tx } from './database.ts';
+import { columnOf } from './id-or-name.ts';
 import { lastEventPosition } from './outbox.ts';
 import type { Database } from './schema.ts';
 
@@ -84,8 +85,11 @@ export async function listRules(tx: Tx): Promise<NotificationRule[]> {
 
 /** By id or by name. Throws `rule_not_found`. */
 export async function getRule(tx: Tx, idOrName: string): Promise<NotificationRule> {
-  const column = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(idOrName) ? 'id' : 'name';
-  const row = await tx.selectFrom('notification_rules').selectAll().where(column, '=', idOrName).executeTakeFirst();
+  const row = await tx
+    .selectFrom('notification_rules')
+    .selectAll()
+    .where(columnOf(idOrName), '=', idOrName)
+    .executeTakeFirst();
   if (!row) throw new KeyferryError('rule_not_found', `There is no rule "${idOrName}".`);
   return row;
 }

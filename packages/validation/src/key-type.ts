@@ -1,8 +1,7 @@
-import { type KeyType, keyTypes } from '@keyferry/core';
+import { type KeyType, keyTypes, parseJson } from '@keyferry/core';
 import { formatsByName, isOfFormat } from './catalogue.ts';
 import type { Format } from './formats/format.ts';
 import { isCertificate } from './formats/keys.ts';
-import { parseJson } from './json.ts';
 import type { Reading } from './reading.ts';
 
 export const isKeyType = (text: string): text is KeyType => (keyTypes as readonly string[]).includes(text);

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { isObject, parseJson, textOf } from './json.ts';
+import { isObject, parseJson } from '@keyferry/core';
 
 /** What is judged: a whole value, or one field of it. */
 export interface Subject {
@@ -45,4 +45,14 @@ export function fieldOf(fields: Record<string, unknown>, name: string): Subject 
   const value = fields[name];
   const text = textOf(value);
   return { text, bytes: text === null ? 0 : Buffer.byteLength(text), json: () => value };
+}
+
+/** A string itself, anything else as JSON; null for what is nested too deeply to be written. */
+function textOf(value: unknown): string | null {
+  if (typeof value === 'string') return value;
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return null;
+  }
 }

@@ -1,4 +1,4 @@
-import { isObject } from './json.ts';
+import { isObject } from '@keyferry/core';
 
 /** Bytes of a schema's JSON. */
 const mostBytes = 64 * 1024;

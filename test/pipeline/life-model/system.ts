@@ -16,7 +16,6 @@ import {
   lastEventPosition,
   listEvents,
   listHolds,
-  updateBackend,
 } from '@keyferry/store';
 import { settingsFor } from '../../support/backend-settings.ts';
 import type { House } from '../../support/house.ts';
@@ -105,21 +104,12 @@ export class System {
   }
 
   async change(settings: Settings): Promise<void> {
-    const { services, tenantId, clock } = this.house;
-    const keys = await services.keyring.ofTenant(tenantId);
-    const input = {
-      tenantId,
-      id: this.#backend.id,
-      settings: {
-        auto_deprecate: settings.autoDeprecate,
-        grace_period_seconds: settings.grace,
-        retain_archived_seconds: settings.retention,
-        sync_paths: settings.narrowed ? ['bifrost/a/*'] : ['bifrost/*'],
-      },
-      keys,
-      now: clock.now(),
-    };
-    await this.house.read((tx) => updateBackend(tx, input));
+    await this.house.change(this.#backend, {
+      auto_deprecate: settings.autoDeprecate,
+      grace_period_seconds: settings.grace,
+      retain_archived_seconds: settings.retention,
+      sync_paths: settings.narrowed ? ['bifrost/a/*'] : ['bifrost/*'],
+    });
   }
 
   /** Decides on the open hold, if there is one, without letting the cycle that follows run. */

@@ -1,4 +1,4 @@
-import { KeyferryError } from '@keyferry/core';
+import { isObject, KeyferryError } from '@keyferry/core';
 import type { Io } from '../output/output.ts';
 import { createInputReader, type InputReader, readSecret } from '../read-secret.ts';
 import type { BackendOptions } from './backend-options.ts';
@@ -123,9 +123,6 @@ function parsed(text: string, name: string): unknown {
     throw new KeyferryError('usage_invalid', `${name} is not JSON.`);
   }
 }
-
-const isObject = (value: unknown): value is Members =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** Without what is undefined or empty text. */
 function present(members: Members): Members {

@@ -10,6 +10,9 @@ export interface Ended {
   stderr: string;
 }
 
+/** What a command with `--json` printed. */
+export const document = ({ stdout }: Ended) => JSON.parse(stdout);
+
 /** Runs a command in this process, with nothing of this process's environment. */
 export async function keyferry(args: string[], env: NodeJS.ProcessEnv, stdin = ''): Promise<Ended> {
   const io = { env, stdin: new PassThrough(), stdout: new PassThrough(), stderr: new PassThrough() };

@@ -1,4 +1,4 @@
-import { isObject, parseJson } from '../json.ts';
+import { isObject, parseJson } from '@keyferry/core';
 import { type Format, format } from './format.ts';
 
 /** Clouds, and what runs on them. */

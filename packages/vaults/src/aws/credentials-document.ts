@@ -1,4 +1,4 @@
-import { KeyferryError } from '@keyferry/core';
+import { isObject, KeyferryError } from '@keyferry/core';
 
 type Members = Record<string, unknown>;
 
@@ -81,10 +81,6 @@ function renamed(entries: [string, unknown][]): Members {
       return own === undefined ? [] : [[own, value]];
     }),
   );
-}
-
-function isObject(value: unknown): value is Members {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function unusable(why: string): KeyferryError {

@@ -1,4 +1,4 @@
-import { type FailureClass, type KeyferryError, vaultFailure } from '@keyferry/core';
+import { type FailureClass, isObject, type KeyferryError, parseJson, vaultFailure } from '@keyferry/core';
 import { AnswerTooLarge } from '../common/bounded-body.ts';
 import { parseRetryAfter } from '../common/retry-after.ts';
 import { judgeTransport } from '../common/transport-failure.ts';
@@ -71,19 +71,6 @@ export function transportFailure(error: unknown, what: string): KeyferryError {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   const [failureClass, why] = judgeTransport(code) ?? ['unavailable', 'the connection broke'];
   return vaultFailure(failureClass, `Could not ${what}: ${why}.`);
-}
-
-/** Undefined for what is no JSON. */
-export function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function textOf(value: unknown): string {

@@ -1,6 +1,5 @@
-import { type FailureClass, type KeyferryError, vaultFailure } from '@keyferry/core';
+import { type FailureClass, isObject, type KeyferryError, parseJson, vaultFailure } from '@keyferry/core';
 import { parseRetryAfter } from '../common/retry-after.ts';
-import { isObject, parseJson } from './errors.ts';
 import type { HttpAnswer } from './transport.ts';
 
 /** What the directory's own numbers mean to whoever gave the settings. Its sentences are never shown. */

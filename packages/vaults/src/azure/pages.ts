@@ -1,6 +1,7 @@
 import type { PagedAsyncIterableIterator, SecretClient, SecretProperties } from '@azure/keyvault-secrets';
+import { isObject, parseJson } from '@keyferry/core';
 import type { ConnectContext } from '../contract.ts';
-import { isObject, malformed, parseJson } from './errors.ts';
+import { malformed } from './errors.ts';
 import type { Question, Session } from './session.ts';
 import { vaultNow } from './state.ts';
 

@@ -1,4 +1,4 @@
-import { type ErrorCode, type FailureClass, type KeyferryError, vaultFailure } from '@keyferry/core';
+import { type ErrorCode, type FailureClass, isObject, type KeyferryError, vaultFailure } from '@keyferry/core';
 import { AnswerTooLarge } from '../common/bounded-body.ts';
 import { parseRetryAfter } from '../common/retry-after.ts';
 import { judgeTransport } from '../common/transport-failure.ts';
@@ -111,10 +111,6 @@ export function jsonOf(body: Buffer): Record<string, unknown> {
   } catch {
     return {};
   }
-}
-
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function textOf(value: unknown): string {

@@ -1,9 +1,9 @@
-import { type KeyferryError, vaultFailure } from '@keyferry/core';
+import { isObject, type KeyferryError, vaultFailure } from '@keyferry/core';
 import { ending } from '../common/ending.ts';
 import type { Lease } from '../common/token-keeper.ts';
 import { untilAborted } from '../common/until-aborted.ts';
 import type { ConnectContext } from '../contract.ts';
-import { isObject, jsonOf, loginFailureOf, malformed, transportFailure } from './errors.ts';
+import { jsonOf, loginFailureOf, malformed, transportFailure } from './errors.ts';
 import type { HttpAnswer, HttpRequest, Transport } from './transport.ts';
 
 interface TokenRequest extends Pick<HttpRequest, 'url'> {
