@@ -16,7 +16,7 @@ beforeEach(async () => {
 });
 afterEach(() => house.close());
 
-const revoke = (paths: string[], more: { all?: boolean; dryRun?: boolean } = {}) =>
+const revoke = (paths: string[], more: { all?: boolean; dryRun?: boolean; exact?: boolean } = {}) =>
   revokeKeys(house.services, {
     tenantId: house.tenantId,
     paths,
@@ -48,6 +48,17 @@ async function synced(settings: Parameters<House['addBackend']>[0] = {}) {
   await house.cycle(backend);
   return backend;
 }
+
+test('a path that has signs of a glob is one alone if that is said', async () => {
+  const secrets = house.vault.kv('secret');
+  secrets.put('bifrost/a?', { value: canary });
+  secrets.put('bifrost/a**b', { value: canary });
+  await synced();
+  expect(await revoke(['bifrost/a?'], { exact: true })).toMatchObject({ count: 1, paths: ['bifrost/a?'] });
+  await expect(revoke(['bifrost/a**b'])).rejects.toMatchObject({ code: 'glob_invalid' });
+  expect(await revoke(['bifrost/a**b'], { exact: true })).toMatchObject({ count: 1 });
+  expect((await keyAt('bifrost/a')).revoked).toBe(false);
+});
 
 test('a revoked key is archived at once, told of as urgent with who and why, audited, and its backend’s caches flushed', async () => {
   const backend = await synced();

@@ -56,9 +56,16 @@ const lifecycleRule = z
   );
 export type LifecycleRuleText = z.output<typeof lifecycleRule>;
 
+/** All of them are tried on each key there is, one after another. */
+const mostGlobs = 500;
+
 export const lifecycleRules = z
   .array(lifecycleRule)
   .max(200)
+  .refine(
+    (rules) => rules.reduce((sum, { paths }) => sum + paths.length, 0) <= mostGlobs,
+    `must have at most ${mostGlobs} globs together`,
+  )
   .describe('What differs by path. For each period the first rule that matches and names it wins.');
 
 /** As they are stored: in seconds. */

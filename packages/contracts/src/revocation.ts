@@ -1,21 +1,22 @@
-import { parseSelection } from '@keyferry/core';
 import { z } from 'zod';
 import { count, reason } from './fields.ts';
-import { parsedBy } from './refusal.ts';
 
 /** Keys taken out of use by hand, and let back. */
 
 const mostSelectors = 200;
 
 const selection = z
-  .array(z.string().superRefine(parsedBy((text: string) => parseSelection([text]))))
+  .array(z.string().max(1024))
   .min(1, 'must name at least one path')
   .max(mostSelectors, `must have at most ${mostSelectors} members`)
   .describe('Local paths, and globs of local paths. Each has to have, or match, a key.');
 
+const exact = z.boolean().default(false).describe('That they are paths alone, though they have signs of globs.');
+
+const chosen = { paths: selection, exact, reason };
+
 export const revokeRequest = z.strictObject({
-  paths: selection,
-  reason,
+  ...chosen,
   dry_run: z.boolean().default(false).describe('Tell what would be revoked, and do nothing.'),
   all: z.boolean().default(false).describe('Needed where globs match every key that is served.'),
 });
@@ -32,7 +33,7 @@ export const revokedAnswer = z
   .meta({ id: 'Revoked' });
 export type RevokedAnswer = z.output<typeof revokedAnswer>;
 
-export const unrevokeRequest = z.strictObject({ paths: selection, reason });
+export const unrevokeRequest = z.strictObject(chosen);
 
 export const unrevokedAnswer = z
   .object({ count, paths: z.array(z.string()).describe('Some of the local paths.') })

@@ -4,6 +4,8 @@ import { parsedBy } from './refusal.ts';
 
 const mostRules = 200;
 const mostGlobs = 200;
+/** All of them are tried on each key that is read, one after another. */
+const mostGlobsTogether = 500;
 const mostFields = 100;
 
 const bytes = z.int().nonnegative();
@@ -48,6 +50,10 @@ const validationRule = z.strictObject({
 export const validationRules = z
   .array(validationRule)
   .max(mostRules)
+  .refine(
+    (rules) => rules.reduce((sum, { paths }) => sum + paths.length, 0) <= mostGlobsTogether,
+    `must have at most ${mostGlobsTogether} globs together`,
+  )
   .superRefine(parsedBy(parseRules))
   .describe(
     'Ordered rules for values; the first with a glob for a local path judges. Of a secret with the single field `value`, that field is judged; json_schema and fields judge the JSON as stored.',

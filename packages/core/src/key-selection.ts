@@ -9,13 +9,13 @@ export interface KeySelection {
 }
 
 /**
- * What has a wildcard is a glob, which also matches a key of that very name; the rest are paths. Throws `glob_invalid` or
- * `request_invalid`.
+ * What has a wildcard is a glob, which also matches a key of that very name; the rest are paths, and if they are `exact`, all
+ * are. Throws `glob_invalid` or `request_invalid`.
  */
-export function parseSelection(texts: readonly string[]): KeySelection {
+export function parseSelection(texts: readonly string[], exact = false): KeySelection {
   const selection: KeySelection = { paths: [], globs: [] };
   for (const text of texts.map((given) => given.normalize('NFC'))) {
-    if (/[*?]/.test(text)) selection.globs.push(parseGlob(text));
+    if (!exact && /[*?]/.test(text)) selection.globs.push(parseGlob(text));
     else selection.paths.push(checkedPath(text));
   }
   return selection;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { fillGlob, parseGlob, parseSyncPath } from '../src/index.ts';
+import { fillGlob, type Glob, parseGlob, parseSyncPath } from '../src/index.ts';
 
 test.each([
   // glob, what it matches, what it doesn't
@@ -101,4 +101,38 @@ test('a path starts with the folder of every glob that matches it', () => {
 
 test('a hostile path is matched in no time worth noticing', () => {
   expect(parseGlob('**/a/**/a/**/a/**/b').test('a/'.repeat(500))).toBe(false);
+});
+
+test.each([
+  ['*a*a*a*a*a*a*b', 'a'.repeat(900)],
+  ['*/*?*?*?*?*?*?*z', `x/${'a'.repeat(900)}`],
+  ['**/a*/**/a*/**/a*b', 'a/'.repeat(400)],
+])(
+  '%s is found not to match a hostile path in as many steps as it has signs and the path characters',
+  (source, path) => {
+    const glob = parseGlob(source);
+    expect(glob.test(path)).toBe(false);
+    expect(glob.test(`${path}b`)).toBe(source === '*a*a*a*a*a*a*b');
+  },
+);
+
+test('globs with many stars match and capture as those with few do', () => {
+  const part = fc.constantFrom('a', 'b', '/', '*', '?', '**', 'é', '🔑');
+  const globs = fc.array(part, { minLength: 1, maxLength: 8 }).map((parts) => parts.join(''));
+  const paths = fc.array(fc.constantFrom('a', 'b', '/', 'é', '🔑'), { maxLength: 10 }).map((parts) => parts.join(''));
+  fc.assert(
+    fc.property(globs, paths, (source, path) => {
+      let glob: Glob;
+      try {
+        glob = parseGlob(source);
+      } catch {
+        return;
+      }
+      const pattern = source
+        .replace(/\*\*|[*?]/g, (sign) => (sign === '**' ? '(.+)' : sign === '*' ? '([^/]+)' : '([^/])'))
+        .replace(/^|$/g, (_, offset) => (offset === 0 ? '^' : '$'));
+      expect(glob.capture(path)).toEqual(new RegExp(pattern, 'su').exec(path)?.slice(1) ?? null);
+    }),
+    { numRuns: 2_000 },
+  );
 });

@@ -36,9 +36,12 @@ export function reachOf(address: Address): Reach {
   const inner = embedded(address);
   if (inner !== null) return reachOf(inner);
   const range: string = address.range();
-  if (range === 'unicast') return isGlobal(address) ? 'public' : 'special';
+  if (range === 'unicast') return isGlobal(address) && !isPlatform(address) ? 'public' : 'special';
   return ['loopback', 'private', 'uniqueLocal', 'carrierGradeNat'].includes(range) ? 'private' : 'special';
 }
+
+/** What Azure serves its machines at, though the address looks like any other. */
+const isPlatform = (address: Address): boolean => address.toString() === '168.63.129.16';
 
 /** Of IPv6, what is outside 2000::/3 is given to nobody, or has a meaning that nobody needs here. */
 function isGlobal(address: Address): boolean {

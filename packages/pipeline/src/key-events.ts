@@ -1,5 +1,5 @@
 import { type EventType, maxPathsPerEvent } from '@keyferry/core';
-import type { Backend, NewEvent } from '@keyferry/store';
+import { appendEvents, type Backend, type NewEvent, type Tx } from '@keyferry/store';
 
 type KeyEventType = Extract<EventType, `keys.${string}`>;
 
@@ -35,4 +35,22 @@ export function keyEvents(
     });
   }
   return events;
+}
+
+/** So many events are written in one statement. */
+const eventsAtOnce = 50;
+
+/** The same of very many keys, written a part at a time. */
+export async function appendKeyEvents(
+  tx: Tx,
+  backend: Pick<Backend, 'id' | 'name' | 'kind'>,
+  type: KeyEventType,
+  paths: readonly string[],
+  { more = {}, now }: { more?: Record<string, unknown>; now: Date },
+): Promise<void> {
+  const pathsAtOnce = eventsAtOnce * maxPathsPerEvent;
+  for (let start = 0; start < paths.length; start += pathsAtOnce) {
+    const some = paths.slice(start, start + pathsAtOnce);
+    await appendEvents(tx, backend.id, keyEvents(type, backend, null, some, more), now);
+  }
 }

@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import {
   isMassLoss,
   KeyferryError,
@@ -50,6 +51,9 @@ export interface ChangePreview extends Record<Effect, SomeKeys> {
 /** What the guard counts, each key once. */
 const losses: ReadonlySet<Effect> = new Set<Effect>(['out_of_scope', 'renamed', 'missing']);
 
+/** So many keys are looked at before others have their turn: there may be many globs to each. */
+const keysATurn = 200;
+
 /** How many paths are named of each effect. */
 const mostPaths = 20;
 
@@ -70,7 +74,8 @@ export async function previewChange(
   const preview = emptyPreview(backend.name);
   let candidates = 0;
   for await (const page of keysToPreview(services.store, tenantId, backend.id))
-    for (const key of page) {
+    for (const [index, key] of page.entries()) {
+      if (index % keysATurn === 0) await turn();
       if (key.state === 'active' || key.state === 'deprecated') preview.keys++;
       const seen = look(key);
       for (const effect of seen) note(preview[effect], key.localPath);
@@ -103,7 +108,8 @@ export async function refuseUnmatchedRules(
   const mapping = path_mapping && parseMapping(path_mapping);
   let any = false;
   for await (const page of keyNames(services.store, request.tenantId, backend.id))
-    for (const { remotePath, localPath } of page) {
+    for (const [index, { remotePath, localPath }] of page.entries()) {
+      if (index % keysATurn === 0) await turn();
       any = true;
       const path = mapping ? mapping.toLocal(remotePath) : localPath;
       for (const rule of unmatched) if (matches(rule.globs, path)) unmatched.delete(rule);

@@ -15,7 +15,7 @@ import {
   type Tx,
 } from '@keyferry/store';
 import { heldEvent } from './held-event.ts';
-import { keyEvents } from './key-events.ts';
+import { appendKeyEvents } from './key-events.ts';
 import type { CoordinationServices } from './services.ts';
 
 /** What came of the wish to remove a backend: it is gone, or its keys are so many that a person has to say so. */
@@ -80,7 +80,7 @@ export async function removeWithKeys(
   await removeBackend(tx, backend.id, now);
   await refuseDependents(tx, backend);
   const lifecycle = parseLifecycle(backend);
-  let archivedKeys = 0;
+  const archived: string[] = [];
   for await (const ids of eachKeyOf(tx, backend.id, statesLeftBy('backendRemoved'))) {
     const keys = await lockKeys(tx, ids, statesLeftBy('backendRemoved'));
     await moveKeys(tx, backend.tenant_id, keys, () => lifecycle, {
@@ -89,10 +89,11 @@ export async function removeWithKeys(
       cause: { cycleId: null, actor: by, reason: 'the backend was removed' },
       now,
     });
-    const paths = keys.map(({ localPath }) => localPath);
-    await appendEvents(tx, backend.id, keyEvents('keys.archived', backend, null, paths), now);
-    archivedKeys += keys.length;
+    for (const { localPath } of keys) archived.push(localPath);
   }
+  // After all keys: until the end, whoever else would write an event of this tenant waits for these.
+  await appendKeyEvents(tx, backend, 'keys.archived', archived, { now });
+  const archivedKeys = archived.length;
   const details = { backend_id: backend.id, archived_keys: archivedKeys };
   await audit(tx, backend.tenant_id, { actor: by, action: 'backend.removed', target: backend.name, details }, now);
   return { id: backend.id, name: backend.name, archivedKeys };

@@ -157,7 +157,8 @@ export function backendRoutes(app: Api, options: ApiOptions): void {
       const keys = await keyring.ofTenant(tenantId);
       const config = given?.auth ? await lastingChange(tenantId, params.id, given, keys) : given;
       const changed = await store.inTenant(tenantId, async (tx) => {
-        const { id, kind, config: before } = await getBackend(tx, params.id);
+        const former = await getBackend(tx, params.id);
+        const { id, kind, config: before } = former;
         const change = (settings: Parameters<typeof updateBackend>[1]['settings']) =>
           updateBackend(tx, { tenantId, id, settings, keys, now: now() });
         // This locks the row, so that of two changes at a time the second sees what the first has made.
@@ -173,7 +174,17 @@ export function backendRoutes(app: Api, options: ApiOptions): void {
         }
         const accepted = accept_container ? ['accept_container'] : [];
         const changed = [...Object.keys(rest), ...accepted, ...changedMembers(config)];
-        const details = { backend_id: id, changed, ...(config && { before, after: backend.config }) };
+        const names = Object.keys(rest);
+        const settings = {
+          before: membersOf(showBackend(former), names),
+          after: membersOf(showBackend(backend), names),
+        };
+        const details = {
+          backend_id: id,
+          changed,
+          ...(names.length > 0 && { settings }),
+          ...(config && { before, after: backend.config }),
+        };
         await audit(tx, tenantId, { actor, action: 'backend.updated', target: backend.name, details }, now());
         return backend;
       });
@@ -214,6 +225,10 @@ export function backendRoutes(app: Api, options: ApiOptions): void {
     },
   );
 }
+
+/** Of settings as they are shown those that were named. */
+const membersOf = (shown: object, names: readonly string[]) =>
+  Object.fromEntries(Object.entries(shown).filter(([name]) => names.includes(name)));
 
 /** What was changed. Credentials are named only; the rest of the configuration is shown to whoever lists backends. */
 const changedMembers = (config: Members | undefined) => Object.keys(config ?? {}).map((name) => `config.${name}`);

@@ -26,8 +26,8 @@ export function revocationRoutes(app: Api, options: ApiOptions): void {
     },
     async ({ identity, body }) => {
       const { tenantId, actor } = identity;
-      const { paths, reason, all, dry_run: dryRun } = body;
-      const revoked = await revokeKeys(options, { tenantId, paths, reason, all, dryRun, by: actor });
+      const { paths, exact, reason, all, dry_run: dryRun } = body;
+      const revoked = await revokeKeys(options, { tenantId, paths, exact, reason, all, dryRun, by: actor });
       return {
         dry_run: revoked.dryRun,
         count: revoked.count,

@@ -108,7 +108,10 @@ function parse(text: string): unknown {
 
 function unreachable(url: string, error: unknown, withinMs: number): KeyferryError {
   if (error instanceof DOMException && error.name === 'TimeoutError')
-    return new KeyferryError('api_unavailable', `Keyferry at ${url} did not answer in ${withinMs / 1000} seconds.`);
+    return new KeyferryError(
+      'api_unavailable',
+      `Keyferry at ${url} did not answer in ${withinMs / 1000} seconds. It may be busy, and may still do what it was asked.`,
+    );
   const cause = error instanceof Error ? error.cause : undefined;
   const code = cause instanceof Error && 'code' in cause ? ` (${String(cause.code)})` : '';
   return new KeyferryError('api_unavailable', `Keyferry at ${url} can't be reached${code}.`);

@@ -8,6 +8,7 @@ import { printable } from '../output/printable.ts';
 
 interface RevokeOptions {
   reason: string;
+  exact?: boolean;
   yes?: boolean;
   dryRun?: boolean;
 }
@@ -20,29 +21,33 @@ export function revocationCommands(group: Command, host: Host): void {
     options: (command) =>
       command
         .requiredOption('--reason <text>', 'why; it is told and kept')
+        .option('--exact', 'that it is a path alone, though it has signs of a glob')
         .option('-y, --yes', 'don’t ask; without it a glob asks first')
         .option('--dry-run', 'say what would be revoked, and do nothing'),
-    async run({ options: { reason, yes, dryRun }, args: [path = ''], output, api }) {
-      const request = { paths: [path], reason };
+    async run({ options: { reason, exact = false, yes, dryRun }, args: [path = ''], output, api }) {
+      const request = { paths: [path], exact, reason };
       const look = () => api().post<RevokedAnswer>('/keys/revoke', { ...request, dry_run: true });
       if (dryRun) {
         const preview = await look();
         output.answer(preview, () => previewOf(preview));
         return;
       }
-      const all = /[*?]/.test(path) && (await ask(output, yes, await look()));
+      const all = !exact && /[*?]/.test(path) && (await ask(output, yes, await look()));
       const revoked = await api().post<RevokedAnswer>('/keys/revoke', { ...request, all });
       output.answer(revoked, () => outcomeOf(revoked));
     },
   });
 
-  addCommand<{ reason: string }>(group, host, {
+  addCommand<{ reason: string; exact?: boolean }>(group, host, {
     usage: 'unrevoke <path>',
     summary: 'let a revoked key come back, or all that a glob matches, once its vault is found to have it',
     example: 'keys unrevoke bifrost/openai/production --reason "false alarm"',
-    options: (command) => command.requiredOption('--reason <text>', 'why; it is told and kept'),
-    async run({ options: { reason }, args: [path = ''], output, api }) {
-      const lifted = await api().post<UnrevokedAnswer>('/keys/unrevoke', { paths: [path], reason });
+    options: (command) =>
+      command
+        .requiredOption('--reason <text>', 'why; it is told and kept')
+        .option('--exact', 'that it is a path alone, though it has signs of a glob'),
+    async run({ options: { reason, exact = false }, args: [path = ''], output, api }) {
+      const lifted = await api().post<UnrevokedAnswer>('/keys/unrevoke', { paths: [path], exact, reason });
       output.answer(lifted, () => {
         const [it, comes] = lifted.count === 1 ? ['It', 'comes'] : ['They', 'come'];
         return `${plural(lifted.count, 'key')} no longer revoked. ${it} ${comes} back with the next cycle, if the vault still has ${it === 'It' ? 'it' : 'them'}.`;

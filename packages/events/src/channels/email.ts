@@ -20,13 +20,39 @@ export async function sendEmail(channel: EmailChannel, message: Message, context
   try {
     const destination = { host: channel.host, plain: channel.security === 'none' };
     // A look-up can't be ended, and may take longer than anything else.
-    const [found] = await untilAborted(resolveAllowed(egress.policy, destination, egress.resolve), signal);
-    const refused = await send(channel, found?.address ?? '', message, signal);
+    const found = await untilAborted(resolveAllowed(egress.policy, destination, egress.resolve), signal);
+    const addresses = found.map(({ address }) => address);
+    const refused = await sendToFirst(channel, addresses, message, signal);
     return refused > 0 ? `The mail server of "${channel.name}" refused ${refused} of the recipients.` : null;
   } catch (error) {
     throw mailFailure(channel.name, error, signal);
   }
 }
+
+/** Goes on to the next address where nobody can be spoken to at one. */
+async function sendToFirst(
+  channel: EmailChannel,
+  addresses: readonly string[],
+  message: Message,
+  signal: AbortSignal,
+): Promise<number> {
+  const [address = '', ...others] = addresses;
+  try {
+    return await send(channel, address, message, signal);
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : null;
+    if (others.length === 0 || signal.aborted || !unconnected.has(code)) throw error;
+    return await sendToFirst(channel, others, message, signal);
+  }
+}
+
+const unconnected: ReadonlySet<unknown> = new Set([
+  'ESOCKET',
+  'ECONNECTION',
+  'ECONNREFUSED',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+]);
 
 /** Connects to the address that was checked: the name might lead elsewhere by now. Returns how many were refused. */
 async function send(channel: EmailChannel, address: string, message: Message, signal: AbortSignal): Promise<number> {

@@ -1,10 +1,8 @@
 import { KeyferryError, keyStates, type Lifecycle, parseLifecycle, parseSelection } from '@keyferry/core';
 import {
-  appendEvents,
   type Backend,
   backendsById,
   type Cause,
-  type LockedKey,
   lockBackends,
   lockKeys,
   moveKeys,
@@ -12,7 +10,7 @@ import {
   selectKeys,
   type Tx,
 } from '@keyferry/store';
-import { keyEvents } from '../key-events.ts';
+import { appendKeyEvents } from '../key-events.ts';
 
 /** Keys that a person names, which may be all there are: what revoking and its opposite share. */
 
@@ -32,8 +30,8 @@ export interface Chosen {
  * The keys at these local paths, and those that these globs match. Each has to choose something: throws `key_not_found` or
  * `nothing_matches`, `glob_invalid` or `request_invalid`.
  */
-export async function chooseKeys(tx: Tx, texts: readonly string[]): Promise<Chosen> {
-  const selection = parseSelection(texts);
+export async function chooseKeys(tx: Tx, texts: readonly string[], exact = false): Promise<Chosen> {
+  const selection = parseSelection(texts, exact);
   const { keys, unmatched } = await selectKeys(tx, selection);
   const [path] = unmatched.paths;
   if (path !== undefined) throw new KeyferryError('key_not_found', `There is no key "${path}".`);
@@ -71,7 +69,7 @@ export async function markRevoked(
   tx: Tx,
   chosen: readonly SelectedKey[],
   { tenantId, type, revoked, actor, reason, now }: Revocation,
-): Promise<{ keys: LockedKey[]; backends: Map<string, Backend> }> {
+): Promise<{ count: number; backends: Map<string, Backend> }> {
   const wanted = chosen.filter((key) => key.revoked !== revoked);
   const backends = await backendsById(
     tx,
@@ -79,7 +77,9 @@ export async function markRevoked(
   );
   const lifecycleOf = lifecyclesOf(backends);
   const cause: Cause = { cycleId: null, actor, reason };
-  const marked: LockedKey[] = [];
+  // Of very many keys no more is kept than their paths.
+  const marked = new Map<string, string[]>();
+  let count = 0;
   for (let start = 0; start < wanted.length; start += pageSize) {
     const ids = wanted.slice(start, start + pageSize).map(({ id }) => id);
     const locked = (await lockKeys(tx, ids, keyStates)).filter((key) => key.revoked !== revoked);
@@ -92,17 +92,21 @@ export async function markRevoked(
       cause,
       now,
     });
-    marked.push(...keys);
+    count += keys.length;
+    for (const { backendId, localPath } of keys) {
+      const paths = marked.get(backendId);
+      if (paths) paths.push(localPath);
+      else marked.set(backendId, [localPath]);
+    }
   }
   // All at once, since each event of one holds up those of every other.
   await lockBackends(tx, [...backends.keys()]);
-  const byBackend = Map.groupBy(marked, ({ backendId }) => backendId);
   for (const backend of backends.values()) {
-    const paths = (byBackend.get(backend.id) ?? []).map(({ localPath }) => localPath);
+    const paths = marked.get(backend.id) ?? [];
     const more = { actor, reason, ...(revoked && { urgent: true }) };
-    await appendEvents(tx, backend.id, keyEvents(type, backend, null, paths, more), now);
+    await appendKeyEvents(tx, backend, type, paths, { more, now });
   }
-  return { keys: marked, backends: new Map([...backends].filter(([id]) => byBackend.has(id))) };
+  return { count, backends: new Map([...backends].filter(([id]) => marked.has(id))) };
 }
 
 function lifecyclesOf(backends: Map<string, Backend>): (backendId: string) => Lifecycle {

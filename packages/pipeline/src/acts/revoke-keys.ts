@@ -7,6 +7,8 @@ export interface RevokeRequest {
   tenantId: string;
   /** Local paths, and globs of them. */
   paths: string[];
+  /** Whether they are paths alone, whatever signs they have. */
+  exact?: boolean;
   reason: string;
   /** Tells what it would do, and does nothing. */
   dryRun: boolean;
@@ -37,7 +39,7 @@ export async function revokeKeys(services: CoordinationServices, request: Revoke
   const { tenantId, reason, dryRun, by } = request;
   const now = services.now();
   return await services.store.inTenant(tenantId, async (tx) => {
-    const { keys, byGlob } = await chooseKeys(tx, request.paths);
+    const { keys, byGlob } = await chooseKeys(tx, request.paths, request.exact);
     const served = servedAmong(keys, now).length;
     const everything = byGlob && served >= 2 && served === (await countServed(tx, now));
     if (everything && !request.all && !dryRun)
@@ -63,8 +65,8 @@ export async function revokeKeys(services: CoordinationServices, request: Revoke
       now,
     });
     await flushBackends(tx, [...marked.backends.keys()]);
-    const details = { paths: request.paths, reason, revoked: marked.keys.length };
+    const details = { paths: request.paths, reason, revoked: marked.count };
     await audit(tx, tenantId, { actor: by, action: 'keys.revoked', target: targetOf(request.paths), details }, now);
-    return { ...result, count: marked.keys.length };
+    return { ...result, count: marked.count };
   });
 }

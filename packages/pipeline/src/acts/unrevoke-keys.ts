@@ -15,13 +15,13 @@ export interface Unrevoked {
  */
 export async function unrevokeKeys(
   services: CoordinationServices,
-  request: { tenantId: string; paths: string[]; reason: string; by: string },
+  request: { tenantId: string; paths: string[]; exact?: boolean; reason: string; by: string },
 ): Promise<Unrevoked> {
   const { tenantId, reason, by } = request;
   const now = services.now();
   return await services.store.inTenant(tenantId, async (tx) => {
-    const { keys: chosen } = await chooseKeys(tx, request.paths);
-    const { keys, backends } = await markRevoked(tx, chosen, {
+    const { keys: chosen } = await chooseKeys(tx, request.paths, request.exact);
+    const { count, backends } = await markRevoked(tx, chosen, {
       tenantId,
       type: 'keys.unrevoked',
       revoked: false,
@@ -29,7 +29,7 @@ export async function unrevokeKeys(
       reason,
       now,
     });
-    if (keys.length === 0)
+    if (count === 0)
       throw new KeyferryError(
         'not_revoked',
         chosen.length === 1
@@ -37,8 +37,8 @@ export async function unrevokeKeys(
           : `None of these ${chosen.length} keys is revoked.`,
       );
     for (const { id } of backends.values()) await makeDue(tx, id, now);
-    const details = { paths: request.paths, reason, unrevoked: keys.length };
+    const details = { paths: request.paths, reason, unrevoked: count };
     await audit(tx, tenantId, { actor: by, action: 'keys.unrevoked', target: targetOf(request.paths), details }, now);
-    return { count: keys.length, paths: samplePaths(keys) };
+    return { count: count, paths: samplePaths(chosen.filter(({ revoked }) => revoked)) };
   });
 }
