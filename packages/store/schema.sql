@@ -295,10 +295,9 @@ CREATE TABLE keyferry.findings (
   remote_hash bytea NOT NULL,
   tenant_id uuid NOT NULL,
   remote_path text NOT NULL,
-  local_path text COLLATE "C" NOT NULL,
   rejected boolean NOT NULL,
   problems jsonb NOT NULL,
-  remote_version text,
+  remote_revision text,
   since timestamp with time zone NOT NULL,
   found_in uuid NOT NULL,
   CONSTRAINT findings_pkey PRIMARY KEY (backend_id, remote_hash),
@@ -307,7 +306,6 @@ CREATE TABLE keyferry.findings (
 );
 ALTER TABLE keyferry.findings ENABLE ROW LEVEL SECURITY;
 ALTER TABLE keyferry.findings FORCE ROW LEVEL SECURITY;
-CREATE INDEX findings_of_tenant ON keyferry.findings USING btree (tenant_id, local_path);
 CREATE POLICY tenant ON keyferry.findings TO keyferry_app USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
 GRANT DELETE, INSERT, SELECT, UPDATE ON keyferry.findings TO keyferry_app;
 

@@ -101,19 +101,17 @@ CREATE TABLE keyferry.findings (
   remote_hash bytea NOT NULL CHECK (length(remote_hash) = 16),
   tenant_id uuid NOT NULL,
   remote_path text NOT NULL,
-  local_path text COLLATE "C" NOT NULL,
   -- Whether the value was refused; else it is carried, with a warning.
   rejected boolean NOT NULL,
   -- [{code, message}], never a value.
   problems jsonb NOT NULL,
-  remote_version text,
+  remote_revision text,
   since timestamptz NOT NULL,
   -- The cycle that last found them.
   found_in uuid NOT NULL,
   PRIMARY KEY (backend_id, remote_hash),
   FOREIGN KEY (tenant_id, backend_id) REFERENCES keyferry.backends (tenant_id, id)
 );
-CREATE INDEX findings_of_tenant ON keyferry.findings (tenant_id, local_path);
 
 DO $$
 DECLARE

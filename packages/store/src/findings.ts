@@ -8,8 +8,7 @@ import { printable } from './printable.ts';
 /** What validation says of one secret that was read. */
 export interface Finding {
   remotePath: string;
-  localPath: string;
-  remoteVersion: string | null;
+  remoteRevision: string | null;
   rejected: boolean;
   /** Empty where nothing is wrong: then what was found before is forgotten. */
   problems: readonly Problem[];
@@ -34,22 +33,22 @@ export async function noteFindings(
   const column = <T>(pick: (finding: Finding) => T) => wrong.map(pick);
   const { rows } = await sql<{ remote_path: string; is_news: boolean }>`
     WITH w AS (SELECT * FROM unnest(${column((f) => remoteHash(f.remotePath))}::bytea[],
-        ${column((f) => f.remotePath)}::text[], ${column((f) => f.localPath)}::text[], ${column((f) => f.rejected)}::boolean[],
-        ${column((f) => JSON.stringify(f.problems.map(storable)))}::jsonb[], ${column((f) => f.remoteVersion)}::text[])
-        AS w (remote_hash, remote_path, local_path, rejected, problems, remote_version)),
+        ${column((f) => f.remotePath)}::text[], ${column((f) => f.rejected)}::boolean[],
+        ${column((f) => JSON.stringify(f.problems.map(storable)))}::jsonb[], ${column((f) => f.remoteRevision)}::text[])
+        AS w (remote_hash, remote_path, rejected, problems, remote_revision)),
     before AS (SELECT f.* FROM findings f JOIN w USING (remote_hash) WHERE f.backend_id = ${cycle.backend_id}),
     written AS (
-      INSERT INTO findings AS f (backend_id, remote_hash, tenant_id, remote_path, local_path, rejected, problems,
-        remote_version, since, found_in)
-      SELECT ${cycle.backend_id}, remote_hash, ${cycle.tenant_id}, remote_path, local_path, rejected, problems,
-        remote_version, ${now}::timestamptz, ${cycle.id}
+      INSERT INTO findings AS f (backend_id, remote_hash, tenant_id, remote_path, rejected, problems,
+        remote_revision, since, found_in)
+      SELECT ${cycle.backend_id}, remote_hash, ${cycle.tenant_id}, remote_path, rejected, problems,
+        remote_revision, ${now}::timestamptz, ${cycle.id}
       FROM w ORDER BY remote_hash
-      ON CONFLICT (backend_id, remote_hash) DO UPDATE SET local_path = EXCLUDED.local_path, found_in = EXCLUDED.found_in,
-        problems = EXCLUDED.problems, remote_version = EXCLUDED.remote_version, rejected = EXCLUDED.rejected,
+      ON CONFLICT (backend_id, remote_hash) DO UPDATE SET found_in = EXCLUDED.found_in,
+        problems = EXCLUDED.problems, remote_revision = EXCLUDED.remote_revision, rejected = EXCLUDED.rejected,
         since = CASE WHEN f.rejected = EXCLUDED.rejected THEN f.since ELSE EXCLUDED.since END)
     SELECT w.remote_path,
       (b.remote_hash IS NULL OR (b.rejected, b.problems) IS DISTINCT FROM (w.rejected, w.problems)
-        OR b.remote_version IS DISTINCT FROM w.remote_version) AS is_news
+        OR b.remote_revision IS DISTINCT FROM w.remote_revision) AS is_news
     FROM w LEFT JOIN before b USING (remote_hash)`.execute(tx);
   return new Set(rows.filter(({ is_news }) => is_news).map(({ remote_path }) => remote_path));
 }

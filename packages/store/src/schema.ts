@@ -158,10 +158,9 @@ export interface Database {
     remote_hash: Buffer;
     tenant_id: string;
     remote_path: string;
-    local_path: string;
     rejected: boolean;
     problems: Json<Problem[]>;
-    remote_version: string | null;
+    remote_revision: string | null;
     since: Timestamp;
     found_in: string;
   };

@@ -193,14 +193,9 @@ function refused({ item, known }: ReadingToJudge, problems: Judgement['problems'
   return { item, known, outcome: 'invalid', change: null, issues, finding: findingOf(item, true, problems) };
 }
 
-const findingOf = (
-  { remote, local, reading }: Reading,
-  rejected: boolean,
-  problems: Judgement['problems'],
-): Finding => ({
+const findingOf = ({ remote, reading }: Reading, rejected: boolean, problems: Judgement['problems']): Finding => ({
   remotePath: remote,
-  localPath: local,
-  remoteVersion: reading.version,
+  remoteRevision: reading.revision,
   rejected,
   problems,
 });
