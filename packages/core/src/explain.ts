@@ -166,7 +166,7 @@ function wordsOfPeople(key: ExplainedKey, story: readonly ToldChange[]): string[
   const back = story.find(({ change }) => change === 'rolled_back');
   const lifted = key.revoked ? undefined : story.find(({ change }) => change === 'unrevoked');
   return [
-    ...(key.missingSince ? [`The vault lacks it since ${iso(key.missingSince)}; auto_deprecate was off.`] : []),
+    ...(key.missingSince ? [`No cycle has found it since ${iso(key.missingSince)}; auto_deprecate was off.`] : []),
     ...(key.kept ? ['A person’s word keeps it until the vault has it again.'] : []),
     ...(key.rolledBack
       ? [

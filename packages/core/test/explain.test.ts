@@ -97,7 +97,7 @@ test('what is due, or was not done, is told with its time', () => {
   const text = explain({ expiresAt: time(40), rotationDueAt: time(5), missingSince: time(6), kept: true }).join(' ');
   expect(text).toContain('Its expiry is on 2026-02-09');
   expect(text).toContain('It should have been rotated on 2026-01-05');
-  expect(text).toContain('The vault lacks it since 2026-01-06');
+  expect(text).toContain('No cycle has found it since 2026-01-06');
   expect(text).toContain('keeps it until the vault has it again');
   expect(explain({ rotationDueAt: time(60) }).join(' ')).toContain('It is to be rotated');
 });

@@ -32,10 +32,11 @@ export function heldCommands(program: Command, host: Host): void {
         hold.backend,
         hold.state,
         `${hold.candidates} of ${hold.keys}`,
+        hold.kind === 'removal' ? 'backend to be removed' : 'cycle',
         relative(hold.opened_at, now),
         hold.decided_by,
       ]);
-      const head = ['HOLD', 'BACKEND', 'STATE', 'KEYS', 'SINCE', 'DECIDED BY'];
+      const head = ['HOLD', 'BACKEND', 'STATE', 'KEYS', 'BY', 'SINCE', 'DECIDED BY'];
       output.answer(list, () => (rows.length > 0 ? table(output, head, rows) : 'Nothing is held.'));
     },
   });

@@ -110,7 +110,13 @@ async function* missingKeys(plan: PlanRun): AsyncGenerator<PlanChange> {
 }
 
 const heldBack = (key: PossibleCandidate): PlanChange =>
-  plain('hold', key, 'So many keys would go that a person has to say so.');
+  plain(
+    'hold',
+    key,
+    key.asked
+      ? 'An open hold lists it, and nobody has answered yet.'
+      : 'So many keys would go that a person has to say so.',
+  );
 
 /** Reads candidates directly, as the deprecate stage does. */
 async function proven(plan: PlanRun, candidates: PossibleCandidate[]): Promise<PlanChange[]> {
