@@ -69,12 +69,12 @@ export function settle(known: KnownKey | null, remote: RemoteReading, policy: Co
       state,
     };
   if (!changedLocally) return { outcome: restored ? 'restored' : 'updated', write: 'value', state };
-  if (!changedRemotely) return { outcome: 'ahead', write: metadata, state };
+  if (!changedRemotely) return { outcome: restored ? 'restored' : 'ahead', write: metadata, state };
   switch (known.rolledBack ? 'backend_wins' : policy) {
     case 'backend_wins':
       return { outcome: restored ? 'restored' : 'updated', write: 'value', state };
     case 'local_wins':
-      return { outcome: 'ahead', write: 'remote_noted', state };
+      return { outcome: restored ? 'restored' : 'ahead', write: 'remote_noted', state };
     case 'manual':
       return { outcome: 'conflicting', write: 'none', state: known.state };
   }

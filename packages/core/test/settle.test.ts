@@ -144,3 +144,10 @@ test('an earlier value that a person serves again stays until the vault has anot
 test('a key that was noted as gone is noted as found, and otherwise left as it is', () => {
   expect(outcomeOf({ missed: true }, same)).toBe('unchanged, metadata, active');
 });
+
+test('a key that is ahead of the vault and found again is restored, with the value it has here', () => {
+  const archived = { state: 'archived', localDigest: 'z' } as const;
+  expect(outcomeOf({ ...archived, rolledBack: true }, same)).toBe('restored, metadata, active');
+  expect(outcomeOf(archived, same)).toBe('restored, metadata, active');
+  expect(outcomeOf(archived, changed, 'local_wins')).toBe('restored, remote_noted, active');
+});
