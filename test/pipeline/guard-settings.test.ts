@@ -295,6 +295,15 @@ describe('a preview', () => {
     });
   });
 
+  test('says of a new name that nothing becomes of keys', async () => {
+    const { backend } = await begin();
+    expect(await preview(backend, { name: 'other', sync_interval_seconds: 60 })).toMatchObject({
+      keys: 20,
+      out_of_scope: { count: 0 },
+      would_hold: false,
+    });
+  });
+
   test('says what a shorter grace, a shorter retention and a rule for rotation would do', async () => {
     const { backend, secrets } = await begin({ grace_period_seconds: 3600 });
     secrets.deleteMetadata('bifrost/k1');

@@ -13,6 +13,7 @@ import {
 import {
   type Backend,
   type BackendSettings,
+  countKeys,
   estimateLossOf,
   getBackend,
   keyNames,
@@ -60,6 +61,17 @@ const mostPaths = 20;
 type Decisive = LifecycleSettings &
   Pick<Backend, 'sync_paths' | 'exclude_paths' | 'path_mapping' | 'guard_percent' | 'guard_at_least'>;
 
+/** The members that decide on what becomes of keys; the guard's only say what is held of it. */
+const decisive = [
+  'auto_deprecate',
+  'grace_period_seconds',
+  'retain_archived_seconds',
+  'lifecycle_rules',
+  'sync_paths',
+  'exclude_paths',
+  'path_mapping',
+] as const satisfies readonly (keyof Decisive)[];
+
 /** Looks at every key as the settings of now and those that are wanted see it, page by page, and writes nothing. */
 export async function previewChange(
   services: CoordinationServices,
@@ -70,6 +82,11 @@ export async function previewChange(
   const backend = await services.store.inTenant(tenantId, (tx) => getBackend(tx, request.backend));
   const wanted: Decisive = { ...backend, ...settings };
   const looksAtNames = settings.path_mapping !== undefined || !backend.names_current;
+  // A new name or address does nothing to keys: then they need not be looked at, which takes a while where they are many.
+  if (!looksAtNames && !decisive.some((member) => settings[member] !== undefined)) {
+    const { active, deprecated } = await services.store.inTenant(tenantId, (tx) => countKeys(tx, backend.id));
+    return { ...emptyPreview(backend.name), keys: active + deprecated };
+  }
   const look = lookerAt(backend, wanted, { looksAtNames, now });
   const preview = emptyPreview(backend.name);
   let candidates = 0;
