@@ -107,5 +107,5 @@ async function showHold(api: ApiClient, output: Output, id: string): Promise<Hol
   return hold;
 }
 
-const summaryOf = ({ candidates, keys, backend }: HoldDetail) =>
-  `${candidates} of ${keys} keys of ${backend} would go:`;
+const summaryOf = ({ candidates, keys, backend, state }: HoldDetail) =>
+  `${candidates} of ${keys} keys of ${backend} ${state === 'open' ? 'would go' : 'were to go'}:`;
