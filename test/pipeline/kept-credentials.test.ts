@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { createConnectionPool } from '@keyferry/connections';
-import { openConnection } from '@keyferry/pipeline';
+import { createConnectionPool, openConnection } from '@keyferry/connections';
 import { getBackend } from '@keyferry/store';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type House, openHouse } from '../support/house.ts';

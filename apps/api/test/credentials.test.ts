@@ -1,6 +1,5 @@
-import { createConnectionPool } from '@keyferry/connections';
+import { createConnectionPool, openConnection } from '@keyferry/connections';
 import { startVaultEmulator, type VaultEmulator } from '@keyferry/emulators';
-import { openConnection } from '@keyferry/pipeline';
 import { defaultTenantId, getBackend, openSettings } from '@keyferry/store';
 import { builtInVaults } from '@keyferry/vaults';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';

@@ -1,10 +1,12 @@
 export * from './allowed-files.ts';
 export * from './allowed-identities.ts';
 export * from './call-counts.ts';
+export * from './credential-keys.ts';
 export type { CredentialKey, CredentialKeys } from './credential-sources.ts';
 export { parseCredentialsPath } from './credential-sources.ts';
 export * from './exchange-credentials.ts';
 export * from './limits.ts';
+export * from './open-connection.ts';
 export * from './pool.ts';
 export * from './settings.ts';
 export type { CallStatistics } from './statistics.ts';

@@ -1,4 +1,4 @@
-import { type CallCounts, type Connection, countCalls, noCalls } from '@keyferry/connections';
+import { type CallCounts, type Connection, countCalls, lazyConnection, noCalls } from '@keyferry/connections';
 import type { StageJob } from '@keyferry/queue';
 import {
   type Backend,
@@ -12,7 +12,6 @@ import {
   type Shard,
 } from '@keyferry/store';
 import { handleFailure } from './failure.ts';
-import { lazyConnection } from './open-connection.ts';
 import type { Services } from './services.ts';
 import { deprecate } from './stages/deprecate.ts';
 import { discover } from './stages/discover.ts';

@@ -1,6 +1,7 @@
 import { isMassLoss, KeyferryError, parseLifecycle, statesLeftBy } from '@keyferry/core';
 import {
   appendEvents,
+  appendKeyEvents,
   audit,
   type Backend,
   countKeys,
@@ -15,7 +16,6 @@ import {
   type Tx,
 } from '@keyferry/store';
 import { heldEvent } from './held-event.ts';
-import { appendKeyEvents } from './key-events.ts';
 import type { CoordinationServices } from './services.ts';
 
 /** What came of the wish to remove a backend: it is gone, or its keys are so many that a person has to say so. */

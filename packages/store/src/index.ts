@@ -18,6 +18,7 @@ export { remoteHash } from './hash.ts';
 export * from './holds.ts';
 export * from './issues.ts';
 export * from './key-changes.ts';
+export * from './key-events.ts';
 export * from './key-versions.ts';
 export * from './keys.ts';
 export * from './known-keys.ts';

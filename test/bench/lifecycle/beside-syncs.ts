@@ -1,5 +1,4 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { keyEvents } from '@keyferry/pipeline';
 import {
   appendEvents,
   type Backend,
@@ -7,6 +6,7 @@ import {
   defaultTenantId,
   getBackend,
   type KeyWrite,
+  keyEvents,
   loadKeys,
   noteKeyChanges,
   type StoredKey,

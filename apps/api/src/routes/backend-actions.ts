@@ -1,6 +1,7 @@
+import { openConnection } from '@keyferry/connections';
 import { backendStatus, backendTest, cycleAnswer, cyclePage, cycleQuery } from '@keyferry/contracts';
 import { classOf } from '@keyferry/core';
-import { openConnection, refuseOtherContainer, requestSync } from '@keyferry/pipeline';
+import { refuseOtherContainer, requestSync } from '@keyferry/pipeline';
 import { countKeys, getBackend, listCycles, listHolds } from '@keyferry/store';
 import { showStatus } from '../answers/backend-status.ts';
 import { showCycle } from '../answers/cycle.ts';

@@ -1,3 +1,4 @@
+import { credentialKeys, credentialKeysIn } from '@keyferry/connections';
 import {
   backendAnswer,
   backendChange,
@@ -10,14 +11,7 @@ import {
   removalHeld,
   removalPreview,
 } from '@keyferry/contracts';
-import {
-  credentialKeys,
-  credentialKeysIn,
-  previewChange,
-  previewRemoval,
-  refuseUnmatchedRules,
-  requestRemoval,
-} from '@keyferry/pipeline';
+import { previewChange, previewRemoval, refuseUnmatchedRules, requestRemoval } from '@keyferry/pipeline';
 import {
   audit,
   createBackend,

@@ -1,5 +1,6 @@
 import { KeyferryError, keyStates, type Lifecycle, parseLifecycle, parseSelection } from '@keyferry/core';
 import {
+  appendKeyEvents,
   type Backend,
   backendsById,
   type Cause,
@@ -10,7 +11,6 @@ import {
   selectKeys,
   type Tx,
 } from '@keyferry/store';
-import { appendKeyEvents } from '../key-events.ts';
 
 /** Keys that a person names, which may be all there are: what revoking and its opposite share. */
 

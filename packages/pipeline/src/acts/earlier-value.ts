@@ -1,6 +1,6 @@
 import type { Lifecycle } from '@keyferry/core';
 import { addVersion, type Backend, type TenantKeys, type Tx, type ValueKey, valueBinding } from '@keyferry/store';
-import { judgeBy } from '../judges.ts';
+import { judgeBy } from '@keyferry/validation';
 
 /** A value that was stored earlier, as a version or a backup, still sealed. */
 export interface EarlierValue {

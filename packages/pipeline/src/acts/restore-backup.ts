@@ -4,12 +4,12 @@ import {
   audit,
   backendsById,
   getBackup,
+  keyEvents,
   lockValueKey,
   moveKeys,
   noteRestored,
   type ValueKey,
 } from '@keyferry/store';
-import { keyEvents } from '../key-events.ts';
 import type { Services } from '../services.ts';
 import { backendOf, serveEarlier } from './earlier-value.ts';
 

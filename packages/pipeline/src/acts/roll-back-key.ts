@@ -5,11 +5,11 @@ import {
   backendsById,
   getKey,
   getVersion,
+  keyEvents,
   lockValueKey,
   noteKeyChanges,
   type ValueKey,
 } from '@keyferry/store';
-import { keyEvents } from '../key-events.ts';
 import type { Services } from '../services.ts';
 import { backendOf, serveEarlier } from './earlier-value.ts';
 

@@ -1,8 +1,7 @@
-import { countCalls, noCalls } from '@keyferry/connections';
+import { countCalls, lazyConnection, noCalls } from '@keyferry/connections';
 import { type CycleCounts, classOf, issuesOf } from '@keyferry/core';
 import { audit, type Backend, getBackend, type ShardRef, sweptSince } from '@keyferry/store';
 import { hasRotatingCredentials } from '../failure.ts';
-import { lazyConnection } from '../open-connection.ts';
 import type { Services } from '../services.ts';
 import { type BackendRun, parseSettings } from '../stages/stage-run.ts';
 import { type PlanChange, plain } from './change.ts';

@@ -10,6 +10,8 @@ import {
   type DueKind,
   dueKinds,
   findDueKeys,
+  type KeyFacts,
+  keyEvents,
   keysToReckon,
   type LockedKey,
   lockDueKeys,
@@ -20,7 +22,6 @@ import {
   reckonKeys,
   type Tx,
 } from '@keyferry/store';
-import { type KeyFacts, keyEvents } from '../key-events.ts';
 import type { CoordinationServices } from '../services.ts';
 
 /** What one pass does to keys that are due, and how it tells of it. */

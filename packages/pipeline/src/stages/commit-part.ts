@@ -17,6 +17,7 @@ import {
   type Dispatch,
   holdShard,
   type Issue,
+  keyEvents,
   loadKeys,
   type NewEvent,
   type NewKeyChange,
@@ -32,7 +33,6 @@ import {
   writeKeys,
 } from '@keyferry/store';
 import type { SecretReading } from '@keyferry/vaults';
-import { keyEvents } from '../key-events.ts';
 import { type Decision, decide, pathTaken } from './decide.ts';
 import { readHistory } from './history.ts';
 import { isOwn } from './map-ref.ts';

@@ -16,6 +16,7 @@ import {
   holdBack,
   holdStage,
   type Issue,
+  keyEvents,
   lockKeys,
   moveKeys,
   moveStage,
@@ -29,7 +30,6 @@ import {
   shardFailures,
 } from '@keyferry/store';
 import { heldEvent } from '../held-event.ts';
-import { keyEvents } from '../key-events.ts';
 import { logCycle } from '../log-cycle.ts';
 import { confirmAll, confirmBatch } from './confirm.ts';
 import { missedKeys } from './listing.ts';

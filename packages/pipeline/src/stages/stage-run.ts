@@ -8,8 +8,7 @@ import {
   type SyncScope,
 } from '@keyferry/core';
 import type { Backend, Cycle, Dispatch } from '@keyferry/store';
-import type { Judge } from '@keyferry/validation';
-import { judgeBy } from '../judges.ts';
+import { type Judge, judgeBy } from '@keyferry/validation';
 import type { Services } from '../services.ts';
 
 /** What work on a backend needs: that of a cycle's stages, and that of a plan, which has no cycle. */

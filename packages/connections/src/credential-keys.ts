@@ -1,4 +1,3 @@
-import type { CredentialKeys } from '@keyferry/connections';
 import {
   credentialVersions,
   type Keyring,
@@ -7,6 +6,7 @@ import {
   type TenantKeys,
   type Tx,
 } from '@keyferry/store';
+import type { CredentialKeys } from './credential-sources.ts';
 
 /** How keys of a tenant are read that backends' credentials are in. */
 export function credentialKeys(

@@ -1,5 +1,7 @@
 import { type EventType, maxPathsPerEvent } from '@keyferry/core';
-import { appendEvents, type Backend, type NewEvent, type Tx } from '@keyferry/store';
+import type { Backend } from './backends.ts';
+import type { Tx } from './database.ts';
+import { appendEvents, type NewEvent } from './outbox.ts';
 
 type KeyEventType = Extract<EventType, `keys.${string}`>;
 

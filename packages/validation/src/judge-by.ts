@@ -1,5 +1,5 @@
 import type { ValidationRule } from '@keyferry/core';
-import { type Judge, parseRules } from '@keyferry/validation';
+import { type Judge, parseRules } from './judge.ts';
 
 /** Patterns and schemas take far longer to parse than to apply: each set of rules is parsed once, not for every job. */
 const parsed = new Map<string, Judge>();

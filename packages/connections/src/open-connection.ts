@@ -1,11 +1,17 @@
-import type { Connection } from '@keyferry/connections';
-import { type Backend, openSettings } from '@keyferry/store';
+import { type Backend, type Keyring, openSettings, type Store } from '@keyferry/store';
 import { credentialKeys } from './credential-keys.ts';
-import type { Services } from './services.ts';
+import type { Connection, ConnectionPool } from './pool.ts';
+
+export interface ConnectionServices {
+  connections: ConnectionPool;
+  store: Store;
+  keyring: Keyring;
+  now: () => Date;
+}
 
 /** A use of the backend's connection, which the caller closes; its credentials are opened only when there is none yet. */
 export async function openConnection(
-  services: Pick<Services, 'connections' | 'store' | 'keyring' | 'now'>,
+  services: ConnectionServices,
   backend: Pick<Backend, 'id' | 'tenant_id' | 'kind' | 'config' | 'credentials_version'>,
   signal: AbortSignal,
 ): Promise<Connection> {
@@ -23,7 +29,7 @@ export async function openConnection(
 }
 
 /** Opens the connection when it is first asked for, and ends its use with the run. */
-export function lazyConnection(services: Parameters<typeof openConnection>[0], backend: Backend, signal: AbortSignal) {
+export function lazyConnection(services: ConnectionServices, backend: Backend, signal: AbortSignal) {
   let opened: Promise<Connection> | null = null;
   return {
     open: () => {
