@@ -74,26 +74,35 @@ CREATE TABLE keyferry.backends (
   guard_at_least integer DEFAULT 10 NOT NULL,
   times_current boolean DEFAULT false NOT NULL,
   names_current boolean DEFAULT true NOT NULL,
+  required boolean DEFAULT false NOT NULL,
+  cache_ttl_seconds integer DEFAULT 0 NOT NULL,
+  max_stale_seconds integer DEFAULT 3600 NOT NULL,
+  cache_rules jsonb DEFAULT '[]'::jsonb NOT NULL,
+  write_seq bigint DEFAULT 0 NOT NULL,
+  scope_current boolean DEFAULT true NOT NULL,
   CONSTRAINT backends_pkey PRIMARY KEY (id),
   CONSTRAINT backends_tenant_id_id_key UNIQUE (tenant_id, id),
   CONSTRAINT backends_tenant_id_credentials_key_id_fkey FOREIGN KEY (tenant_id, credentials_key_id) REFERENCES keyferry.encryption_keys(tenant_id, id),
   CONSTRAINT backends_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES keyferry.tenants(id),
   CONSTRAINT backends_access_mode_check CHECK ((access_mode = ANY (ARRAY['read_only'::text, 'read_and_write'::text]))),
+  CONSTRAINT backends_cache_ttl_seconds_check CHECK ((cache_ttl_seconds >= 0)),
   CONSTRAINT backends_conflict_policy_check CHECK ((conflict_policy = ANY (ARRAY['backend_wins'::text, 'local_wins'::text, 'manual'::text]))),
   CONSTRAINT backends_grace_period_seconds_check CHECK ((grace_period_seconds > 0)),
   CONSTRAINT backends_guard_at_least_check CHECK ((guard_at_least >= 2)),
   CONSTRAINT backends_guard_percent_check CHECK (((guard_percent >= 1) AND (guard_percent <= 50))),
+  CONSTRAINT backends_max_stale_seconds_check CHECK ((max_stale_seconds >= 0)),
   CONSTRAINT backends_max_versions_check CHECK (((max_versions >= 1) AND (max_versions <= 100))),
   CONSTRAINT backends_mode_check CHECK ((mode = ANY (ARRAY['proxy'::text, 'sync'::text]))),
   CONSTRAINT backends_retain_archived_seconds_check CHECK ((retain_archived_seconds > 0)),
   CONSTRAINT backends_rotation_overlap_seconds_check CHECK ((rotation_overlap_seconds >= 0)),
   CONSTRAINT backends_state_check CHECK ((state = ANY (ARRAY['active'::text, 'paused'::text, 'removed'::text]))),
   CONSTRAINT backends_sync_interval_seconds_check CHECK (((sync_interval_seconds >= 5) AND (sync_interval_seconds <= 604800))),
+  CONSTRAINT backends_write_through_check CHECK (((writes <> 'write_through'::text) OR (access_mode = 'read_and_write'::text))),
   CONSTRAINT backends_writes_check CHECK ((writes = ANY (ARRAY['disabled'::text, 'local'::text, 'write_through'::text])))
 );
 ALTER TABLE keyferry.backends ENABLE ROW LEVEL SECURITY;
 ALTER TABLE keyferry.backends FORCE ROW LEVEL SECURITY;
-CREATE INDEX backends_due ON keyferry.backends USING btree (next_sync_at) WHERE ((state = 'active'::text) AND (mode = 'sync'::text));
+CREATE INDEX backends_due ON keyferry.backends USING btree (next_sync_at) WHERE (state = 'active'::text);
 CREATE UNIQUE INDEX backends_name ON keyferry.backends USING btree (tenant_id, name) WHERE (state <> 'removed'::text);
 CREATE POLICY dispatch ON keyferry.backends FOR SELECT TO keyferry_dispatcher USING (true);
 CREATE POLICY tenant ON keyferry.backends TO keyferry_app USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
@@ -177,6 +186,32 @@ CREATE POLICY dispatch ON keyferry.channels FOR SELECT TO keyferry_dispatcher US
 CREATE POLICY tenant ON keyferry.channels TO keyferry_app USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
 GRANT DELETE, INSERT, SELECT, UPDATE ON keyferry.channels TO keyferry_app;
 GRANT SELECT (id, tenant_id, state, retry_at) ON keyferry.channels TO keyferry_dispatcher;
+
+CREATE TABLE keyferry.conflicts (
+  key_id uuid NOT NULL,
+  tenant_id uuid NOT NULL,
+  backend_id uuid NOT NULL,
+  kind text NOT NULL,
+  remote_digest bytea NOT NULL,
+  remote_version text,
+  remote_created_at timestamp with time zone,
+  remote_metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
+  detected_at timestamp with time zone NOT NULL,
+  seen_at timestamp with time zone NOT NULL,
+  resolution text,
+  resolved_by text,
+  resolved_at timestamp with time zone,
+  CONSTRAINT conflicts_pkey PRIMARY KEY (key_id),
+  CONSTRAINT conflicts_tenant_id_backend_id_fkey FOREIGN KEY (tenant_id, backend_id) REFERENCES keyferry.backends(tenant_id, id),
+  CONSTRAINT conflicts_tenant_id_key_id_fkey FOREIGN KEY (tenant_id, key_id) REFERENCES keyferry.keys(tenant_id, id) ON DELETE CASCADE,
+  CONSTRAINT conflicts_kind_check CHECK ((kind = ANY (ARRAY['changed'::text, 'removed'::text]))),
+  CONSTRAINT conflicts_resolution_check CHECK ((resolution = ANY (ARRAY['local'::text, 'remote'::text])))
+);
+ALTER TABLE keyferry.conflicts ENABLE ROW LEVEL SECURITY;
+ALTER TABLE keyferry.conflicts FORCE ROW LEVEL SECURITY;
+CREATE INDEX conflicts_of_backend ON keyferry.conflicts USING btree (backend_id, detected_at, key_id);
+CREATE POLICY tenant ON keyferry.conflicts TO keyferry_app USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
+GRANT DELETE, INSERT, SELECT, UPDATE ON keyferry.conflicts TO keyferry_app;
 
 CREATE TABLE keyferry.cycle_issues (
   id bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
@@ -352,6 +387,25 @@ CREATE UNIQUE INDEX holds_one_open ON keyferry.holds USING btree (backend_id, ki
 CREATE POLICY tenant ON keyferry.holds TO keyferry_app USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
 GRANT DELETE, INSERT, SELECT, UPDATE ON keyferry.holds TO keyferry_app;
 
+CREATE TABLE keyferry.idempotent_requests (
+  tenant_id uuid NOT NULL,
+  actor text NOT NULL,
+  key_hash bytea NOT NULL,
+  request_digest bytea NOT NULL,
+  status integer,
+  answer jsonb,
+  claimed_until timestamp with time zone NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  CONSTRAINT idempotent_requests_pkey PRIMARY KEY (tenant_id, actor, key_hash),
+  CONSTRAINT idempotent_requests_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES keyferry.tenants(id),
+  CONSTRAINT idempotent_requests_key_hash_check CHECK ((length(key_hash) = 32))
+);
+ALTER TABLE keyferry.idempotent_requests ENABLE ROW LEVEL SECURITY;
+ALTER TABLE keyferry.idempotent_requests FORCE ROW LEVEL SECURITY;
+CREATE INDEX idempotent_requests_age ON keyferry.idempotent_requests USING btree (created_at);
+CREATE POLICY tenant ON keyferry.idempotent_requests TO keyferry_app USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
+GRANT DELETE, INSERT, SELECT, UPDATE ON keyferry.idempotent_requests TO keyferry_app;
+
 CREATE TABLE keyferry.key_changes (
   id bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
   tenant_id uuid NOT NULL,
@@ -438,6 +492,8 @@ CREATE TABLE keyferry.keys (
   kept boolean DEFAULT false NOT NULL,
   deprecated_for text,
   created_in uuid,
+  write_seq bigint DEFAULT 0 NOT NULL,
+  owned_for text,
   CONSTRAINT keys_pkey PRIMARY KEY (id),
   CONSTRAINT keys_backend_id_remote_hash_key UNIQUE (backend_id, remote_hash),
   CONSTRAINT keys_tenant_id_id_key UNIQUE (tenant_id, id),
@@ -455,6 +511,7 @@ ALTER TABLE keyferry.keys FORCE ROW LEVEL SECURITY;
 CREATE INDEX keys_archive_reminders ON keyferry.keys USING btree (tenant_id, backend_id, archive_reminder_at) WHERE (archive_reminder_at IS NOT NULL);
 CREATE INDEX keys_expiry_reminders ON keyferry.keys USING btree (tenant_id, backend_id, expiry_reminder_at) WHERE (expiry_reminder_at IS NOT NULL);
 CREATE INDEX keys_on_the_way ON keyferry.keys USING btree (backend_id, state, state_changed_at) WHERE (state <> 'active'::text);
+CREATE INDEX keys_owned_for ON keyferry.keys USING btree (tenant_id, owned_for) WHERE (owned_for IS NOT NULL);
 CREATE INDEX keys_to_archive ON keyferry.keys USING btree (tenant_id, backend_id, archive_at) WHERE (archive_at IS NOT NULL);
 CREATE INDEX keys_to_expire ON keyferry.keys USING btree (tenant_id, backend_id, expires_at) WHERE ((expires_at IS NOT NULL) AND (state = ANY (ARRAY['active'::text, 'deprecated'::text])));
 CREATE INDEX keys_to_purge ON keyferry.keys USING btree (tenant_id, backend_id, purge_at) WHERE (purge_at IS NOT NULL);
@@ -620,6 +677,29 @@ CREATE POLICY tenant ON keyferry.tenants TO keyferry_app USING ((id = ( SELECT k
 GRANT SELECT ON keyferry.tenants TO keyferry_app;
 GRANT SELECT (id) ON keyferry.tenants TO keyferry_dispatcher;
 
+CREATE TABLE keyferry.write_intents (
+  backend_id uuid NOT NULL,
+  remote_hash bytea NOT NULL,
+  tenant_id uuid NOT NULL,
+  id uuid NOT NULL,
+  kind text NOT NULL,
+  remote_path text NOT NULL,
+  local_path text COLLATE "C" NOT NULL,
+  value_digest bytea NOT NULL,
+  creates boolean NOT NULL,
+  owned_for text,
+  claimed_until timestamp with time zone NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  CONSTRAINT write_intents_pkey PRIMARY KEY (backend_id, remote_hash),
+  CONSTRAINT write_intents_tenant_id_backend_id_fkey FOREIGN KEY (tenant_id, backend_id) REFERENCES keyferry.backends(tenant_id, id),
+  CONSTRAINT write_intents_kind_check CHECK ((kind = ANY (ARRAY['put'::text, 'remove'::text]))),
+  CONSTRAINT write_intents_remote_hash_check CHECK ((length(remote_hash) = 16))
+);
+ALTER TABLE keyferry.write_intents ENABLE ROW LEVEL SECURITY;
+ALTER TABLE keyferry.write_intents FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON keyferry.write_intents TO keyferry_app USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
+GRANT DELETE, INSERT, SELECT, UPDATE ON keyferry.write_intents TO keyferry_app;
+
 CREATE OR REPLACE FUNCTION keyferry.all_tenants()
  RETURNS SETOF uuid
  LANGUAGE sql
@@ -663,7 +743,7 @@ CREATE OR REPLACE FUNCTION keyferry.tenants_due(at timestamp with time zone)
  SET search_path TO 'pg_catalog'
 AS $function$
   SELECT DISTINCT b.tenant_id FROM keyferry.backends b
-  WHERE b.state = 'active' AND b.mode = 'sync' AND b.next_sync_at <= at
+  WHERE b.state = 'active' AND b.next_sync_at <= at
     AND NOT EXISTS (SELECT FROM keyferry.cycles c
                     WHERE c.backend_id = b.id AND c.state = 'open' AND c.scope = 'full')
 $function$

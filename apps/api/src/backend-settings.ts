@@ -1,5 +1,11 @@
 import { exchangeCredentials, resolveSettings, type SettingsOwner } from '@keyferry/connections';
-import { type BackendInput, type BackendPatch, seconds, storedLifecycleRule } from '@keyferry/contracts';
+import {
+  type BackendInput,
+  type BackendPatch,
+  seconds,
+  storedCacheRule,
+  storedLifecycleRule,
+} from '@keyferry/contracts';
 import { KeyferryError, parseDuration } from '@keyferry/core';
 import type { BackendSettings } from '@keyferry/store';
 import { askVault } from './ask-vault.ts';
@@ -18,6 +24,9 @@ export function changedSettings(patch: Omit<BackendPatch, 'config' | 'accept_con
     lifecycle_rules,
     archive_reminders,
     expiry_reminders,
+    cache_ttl,
+    max_stale,
+    cache_rules,
     ...same
   } = patch;
   return {
@@ -29,12 +38,15 @@ export function changedSettings(patch: Omit<BackendPatch, 'config' | 'accept_con
     ...(lifecycle_rules && { lifecycle_rules: lifecycle_rules.map(storedLifecycleRule) }),
     ...(archive_reminders && { archive_reminders: archive_reminders.map(parseDuration) }),
     ...(expiry_reminders && { expiry_reminders: expiry_reminders.map(parseDuration) }),
+    ...(cache_ttl && { cache_ttl_seconds: seconds(cache_ttl) }),
+    ...(max_stale && { max_stale_seconds: seconds(max_stale) }),
+    ...(cache_rules && { cache_rules: cache_rules.map(storedCacheRule) }),
   };
 }
 
 /** Settings of a new backend, without the vault's own. */
 export function newSettings(input: Omit<BackendInput, 'config'>) {
-  const { sync_interval, grace_period, retain_archived, rotation_overlap, ...same } = input;
+  const { sync_interval, grace_period, retain_archived, rotation_overlap, cache_ttl, max_stale, ...same } = input;
   return {
     ...same,
     sync_interval_seconds: parseDuration(sync_interval),
@@ -44,7 +56,9 @@ export function newSettings(input: Omit<BackendInput, 'config'>) {
     lifecycle_rules: input.lifecycle_rules.map(storedLifecycleRule),
     archive_reminders: input.archive_reminders.map(parseDuration),
     expiry_reminders: input.expiry_reminders.map(parseDuration),
-    conflict_policy: 'backend_wins' as const,
+    cache_ttl_seconds: seconds(cache_ttl),
+    max_stale_seconds: seconds(max_stale),
+    cache_rules: input.cache_rules.map(storedCacheRule),
   };
 }
 

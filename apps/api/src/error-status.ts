@@ -17,8 +17,12 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   credentials_withdrawn: 400,
   egress_refused: 400,
 
+  value_not_writable: 400,
+
   unauthorized: 401,
   forbidden: 403,
+  proxied_read_only: 403,
+  writes_disabled: 403,
 
   not_found: 404,
   backend_not_found: 404,
@@ -32,6 +36,9 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   nothing_matches: 404,
   version_gone: 404,
   backup_not_found: 404,
+  path_unmapped: 404,
+  field_not_found: 404,
+  conflict_not_found: 404,
 
   plan_busy: 429,
 
@@ -53,6 +60,11 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   key_expired: 409,
   nothing_to_roll_back: 409,
   restore_taken: 409,
+  path_contested: 409,
+  write_conflict: 409,
+
+  precondition_failed: 412,
+  idempotency_mismatch: 422,
 
   key_not_served: 410,
   version_unreadable: 410,

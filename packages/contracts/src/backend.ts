@@ -1,7 +1,17 @@
-import { isObject } from '@keyferry/core';
+import { isObject, writeModes } from '@keyferry/core';
 import { z } from 'zod';
 import { connectionFields } from './connection.ts';
-import { backendName, durationBetween, excludePaths, pathMapping, prefix, syncPaths, timestamp } from './fields.ts';
+import { accessMode, cacheRules, cacheTtl, conflictPolicy, maxStale, required, writes } from './federation.ts';
+import {
+  backendName,
+  durationBetween,
+  excludePaths,
+  federationMode,
+  pathMapping,
+  prefix,
+  syncPaths,
+  timestamp,
+} from './fields.ts';
 import { holdAnswer } from './hold.ts';
 import { gracePeriod, lifecycleRules, reminders, retainArchived, rotationOverlap } from './lifecycle.ts';
 import { validationRules } from './validation-rules.ts';
@@ -20,6 +30,14 @@ const settings = {
   sync_paths: syncPaths,
   exclude_paths: excludePaths,
   path_mapping: pathMapping,
+  mode: federationMode,
+  access_mode: accessMode,
+  writes,
+  conflict_policy: conflictPolicy,
+  required,
+  cache_ttl: cacheTtl,
+  max_stale: maxStale,
+  cache_rules: cacheRules,
   sync_interval: durationBetween('5s', '7d'),
   auto_deprecate: z.boolean().describe('Deprecate keys whose absence from the vault was proven.'),
   backup_deprecated_keys: z.boolean().describe('Keep an encrypted backup of what is deprecated.'),
@@ -68,10 +86,20 @@ function inputOf(kind: BackendKind) {
     ...settings,
     kind: z.literal(kind.kind),
     config: configOf(kind),
-    prefix: settings.prefix.default('bifrost'),
-    sync_paths: settings.sync_paths.optional().describe('By default everything below the prefix.'),
+    prefix: settings.prefix.optional().describe('By default bifrost.'),
+    sync_paths: settings.sync_paths
+      .optional()
+      .describe('By default what path_mapping names, or else everything below the prefix.'),
     exclude_paths: settings.exclude_paths.default([]),
     path_mapping: settings.path_mapping.default([]),
+    mode: settings.mode.default('sync'),
+    access_mode: settings.access_mode.default('read_only'),
+    writes: settings.writes.default('disabled'),
+    conflict_policy: settings.conflict_policy.default('backend_wins'),
+    required: settings.required.default(false),
+    cache_ttl: settings.cache_ttl.default('0s'),
+    max_stale: settings.max_stale.default('1h'),
+    cache_rules: settings.cache_rules.default([]),
     sync_interval: settings.sync_interval.default('300s'),
     auto_deprecate: settings.auto_deprecate.default(true),
     backup_deprecated_keys: settings.backup_deprecated_keys.default(true),
@@ -98,7 +126,12 @@ export function backendInput(kinds: readonly BackendKind[]) {
     .discriminatedUnion('kind', kinds.map(inputOf) as [Input, ...Input[]], {
       error: (issue) => (issue.code === 'invalid_union' ? `must be one of the kinds ${names}` : 'must be an object'),
     })
-    .transform((input) => ({ ...input, sync_paths: input.sync_paths ?? [`${input.prefix}/*`] }));
+    .transform((input) => {
+      const { prefix = 'bifrost', path_mapping } = input;
+      // Whoever maps paths, and says nothing else, has said which.
+      const named = input.prefix === undefined && path_mapping.length > 0 ? path_mapping.map(({ to }) => to) : null;
+      return { ...input, prefix, sync_paths: input.sync_paths ?? named ?? [`${prefix}/*`] };
+    });
 }
 /** As it is sent. */
 export type BackendRequest = z.input<ReturnType<typeof backendInput>>;
@@ -129,13 +162,20 @@ export const backendAnswer = z
   .object({
     id: z.uuid(),
     kind: z.string(),
-    mode: z.enum(['proxy', 'sync']),
+    mode: settings.mode,
+    access_mode: settings.access_mode,
+    writes: z.enum(writeModes),
+    conflict_policy: settings.conflict_policy,
+    required: z.boolean(),
+    cache_ttl: z.string(),
+    max_stale: z.string(),
+    cache_rules: settings.cache_rules,
     config: z.record(z.string(), z.unknown()).describe('The vault’s own settings, without auth.'),
     name: z.string(),
     prefix: z.string(),
     sync_paths: z.array(z.string()),
     exclude_paths: z.array(z.string()),
-    path_mapping: z.array(z.object({ from: z.string(), to: z.string() })),
+    path_mapping: z.array(z.object({ from: z.string(), to: z.string(), mode: federationMode.exactOptional() })),
     sync_interval: z.string(),
     auto_deprecate: z.boolean(),
     backup_deprecated_keys: z.boolean(),

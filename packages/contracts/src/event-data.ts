@@ -64,6 +64,20 @@ export const personEventData = keysEventData.extend(byPerson);
 /** By being found again, or out of a backup by a person. */
 export const restoredEventData = keysEventData.extend({ actor: z.string().optional() });
 
+export const conflictEventData = keysEventWith({
+  kind: z.enum(['changed', 'removed']).describe('removed: gone from the vault, and changed here.'),
+  remote_version: z.string().nullable(),
+});
+export const conflictResolvedEventData = keysEventData.extend({
+  keep: z.enum(['local', 'remote', 'both']).describe('both: the two sides agree again.'),
+  actor: z.string().nullable().describe('Null where nobody had to decide.'),
+});
+/** By whom, where it was done through Keyferry. */
+export const deletedEventData = keysEventData.extend({
+  actor: z.string(),
+  removed_from: z.enum(['store', 'vault']),
+});
+
 export const heldEventData = z.object({
   ...about,
   cycle_id: z.uuid().nullable().describe('Null where a person asked for what it holds.'),

@@ -1,7 +1,10 @@
 import type { EventType } from '@keyferry/core';
 import { z } from 'zod';
 import {
+  conflictEventData,
+  conflictResolvedEventData,
   cycleEventData,
+  deletedEventData,
   heldEventData,
   invalidEventData,
   keysEventData,
@@ -40,7 +43,10 @@ const dataOf = {
   'keys.expired': keysEventData,
   'keys.revoked': revokedEventData,
   'keys.unrevoked': personEventData,
+  'keys.deleted': deletedEventData,
   'keys.purged': keysEventData,
+  'conflict.detected': conflictEventData,
+  'conflict.resolved': conflictResolvedEventData,
   'deprecation.held': heldEventData,
   'deprecation.settled': settledEventData,
 } as const satisfies Record<EventType, z.ZodType>;
@@ -82,7 +88,10 @@ export const cloudEvent = z
     eventOf('keys.expired'),
     eventOf('keys.revoked'),
     eventOf('keys.unrevoked'),
+    eventOf('keys.deleted'),
     eventOf('keys.purged'),
+    eventOf('conflict.detected'),
+    eventOf('conflict.resolved'),
     eventOf('deprecation.held'),
     eventOf('deprecation.settled'),
   ])

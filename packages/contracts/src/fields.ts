@@ -1,4 +1,13 @@
-import { KeyferryError, parseDuration, parseGlob, parseMapping, parseSyncPath, pathProblem } from '@keyferry/core';
+import {
+  federationModes,
+  isObject,
+  KeyferryError,
+  parseDuration,
+  parseGlob,
+  parseMapping,
+  parseSyncPath,
+  pathProblem,
+} from '@keyferry/core';
 import { z } from 'zod';
 import { parsedBy } from './refusal.ts';
 
@@ -57,17 +66,27 @@ export const excludePaths = z
   .max(mostGlobs)
   .describe('Globs of remote paths that are left out, though sync_paths include them.');
 
+export const federationMode = z
+  .enum(federationModes)
+  .describe('sync: answered from the store; proxy: read through to the vault each time, and nothing is stored.');
+
 const mappingRule = z
   .strictObject({
     from: z.string().describe('Glob of local paths.'),
     to: z.string().describe('Glob of remote paths, with the same wildcards in the same order.'),
+    mode: federationMode.exactOptional().describe('Of what it maps; left out, that of the backend.'),
   })
   .superRefine(parsedBy((rule) => parseMapping([rule])));
 
+/** Rules by their local patterns, in the order of the members. */
+const asRules = (given: unknown): unknown =>
+  isObject(given) ? Object.entries(given).map(([from, to]) => ({ from, to })) : given;
+
 export const pathMapping = z
-  .array(mappingRule)
-  .max(mostGlobs)
-  .describe('Ordered rules between local and remote paths; the first that matches wins.');
+  .preprocess(asRules, z.array(mappingRule).max(mostGlobs))
+  .describe(
+    'Ordered rules between local and remote paths; the first that matches wins. An object of local and remote patterns says the same.',
+  );
 
 export const prefix = z
   .string()

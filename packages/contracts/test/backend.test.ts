@@ -27,6 +27,14 @@ test('a backend needs a name, a kind and its settings; everything else has a def
     sync_paths: ['bifrost/*'],
     exclude_paths: [],
     path_mapping: [],
+    mode: 'sync',
+    access_mode: 'read_only',
+    writes: 'disabled',
+    conflict_policy: 'backend_wins',
+    required: false,
+    cache_ttl: '0s',
+    max_stale: '1h',
+    cache_rules: [],
     sync_interval: '300s',
     auto_deprecate: true,
     backup_deprecated_keys: true,
@@ -48,6 +56,26 @@ test('a backend needs a name, a kind and its settings; everything else has a def
 test('sync_paths are everything below the prefix, unless they are given', () => {
   expect(input.parse({ ...least, prefix: 'team/keys' }).sync_paths).toEqual(['team/keys/*']);
   expect(input.parse({ ...least, prefix: 'team', sync_paths: ['a/?'] }).sync_paths).toEqual(['a/?']);
+});
+
+test('where only path_mapping is given, what it names is what is carried', () => {
+  const path_mapping = [{ from: 'external/**', to: 'app/**' }];
+  expect(input.parse({ ...least, path_mapping }).sync_paths).toEqual(['app/**']);
+  expect(input.parse({ ...least, prefix: 'team', path_mapping }).sync_paths).toEqual(['team/*']);
+});
+
+test('path_mapping is an array of rules, or an object of them in its order', () => {
+  const given = { 'a/**': 'b/**', 'c/*': 'd/*' };
+  const rules = [
+    { from: 'a/**', to: 'b/**' },
+    { from: 'c/*', to: 'd/*' },
+  ];
+  expect(input.parse({ ...least, path_mapping: given }).path_mapping).toEqual(rules);
+  expect(input.parse({ ...least, path_mapping: rules }).path_mapping).toEqual(rules);
+});
+
+test('write_through may be said by true', () => {
+  expect(input.parse({ ...least, writes: true }).writes).toBe('write_through');
 });
 
 describe('bad input is refused with its code and its field', () => {
@@ -90,7 +118,9 @@ describe('bad input is refused with its code and its field', () => {
     [{ kind: undefined }, 'backend_kind_unknown', 'kind'],
     [{ config: 'address' }, 'config_invalid', 'config'],
     [{ config: undefined }, 'config_invalid', 'config'],
-    [{ mode: 'proxy' }, 'config_invalid', ''],
+    [{ mode: 'copy' }, 'config_invalid', 'mode'],
+    [{ writes: 'remote' }, 'config_invalid', 'writes'],
+    [{ cache_ttl: '5 minutes' }, 'duration_invalid', 'cache_ttl'],
     [{ state: 'removed' }, 'config_invalid', 'state'],
   ])('%j: %s at "%s"', (change, code, field) => {
     expect(refused(input, { ...least, ...change })).toMatchObject({ code, field });

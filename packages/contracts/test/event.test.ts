@@ -44,7 +44,10 @@ const dataOf: Record<EventType, Record<string, unknown>> = {
   'keys.expired': keys,
   'keys.revoked': { ...keys, ...person, urgent: true },
   'keys.unrevoked': { ...keys, ...person },
+  'keys.deleted': { ...keys, actor: 'ann', removed_from: 'store' },
   'keys.purged': keys,
+  'conflict.detected': withKey({ kind: 'changed', remote_version: '2' }),
+  'conflict.resolved': { ...keys, keep: 'remote', actor: 'ann' },
   'deprecation.held': { ...about, cycle_id: id, hold_id: id, candidates: 9, keys: 9 },
   'deprecation.settled': { ...about, hold_id: id, state: 'rejected', actor: 'ann' },
 };

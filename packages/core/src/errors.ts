@@ -97,6 +97,20 @@ export const errorCatalogue = {
   backup_not_found: 'List the backups with `keyferry backups list`.',
   restore_taken: 'Nothing has to be restored. `keyferry keys rollback` serves an earlier value.',
 
+  // reading and writing through Keyferry
+  path_unmapped: 'Check the path, and path_mapping and sync_paths of the backend that should have it.',
+  path_contested: 'Map the path in one backend alone: give the others another path_mapping or exclude_paths.',
+  field_not_found: 'Check the name of the field: the value has to be a JSON object that has it.',
+  proxied_read_only: 'Write to the vault itself, or let the backend sync this path: its mode is proxy.',
+  writes_disabled: 'Set `writes` of the backend to local or write_through, if keys may be written here.',
+  precondition_failed: 'Read the key again, and send its ETag of now.',
+  write_conflict: 'Read the key again: somebody else wrote it at the same time.',
+  idempotency_mismatch: 'Use another Idempotency-Key: this one was used for another request.',
+  value_not_writable: 'Give a value that the vault can hold: the message says what it takes.',
+  vault_not_enabled: 'Register a backend first: `keyferry backend add`.',
+  vault_ping_failed: 'Mend the vault or its credentials, or set `required` of the backend to false.',
+  conflict_not_found: 'List them with `keyferry conflicts list <backend>`.',
+
   // configuration
   config_invalid: 'Correct the field that the message names.',
   rule_unmatched: 'Correct the rule’s globs: they are of local paths, as `keyferry keys list` shows them.',

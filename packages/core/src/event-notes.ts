@@ -48,6 +48,15 @@ function notesOf({ type, data }: HappenedEvent, paths: readonly string[], most: 
     case 'keys.unrevoked':
     case 'keys.restored':
       return text('actor') ? [`By ${text('actor')}${text('reason') && `: ${text('reason')}`}`] : [];
+    case 'keys.deleted':
+      return [`By ${text('actor')}.`];
+    case 'conflict.detected':
+      return ofKeys(
+        (key) =>
+          `${textOf(key, 'path')} was changed here and ${key.kind === 'removed' ? 'is gone from' : 'in'} the vault.`,
+      );
+    case 'conflict.resolved':
+      return [text('actor') ? `By ${text('actor')}: ${text('keep')} stays.` : 'Both sides agree again.'];
     case 'deprecation.held':
       return [`${text('candidates')} of ${text('keys')} keys would go: keyferry held approve ${text('hold_id')}`];
     case 'deprecation.settled':

@@ -28,7 +28,13 @@ const vocabulary = {
   'keys.expired': 'warning',
   'keys.revoked': 'critical',
   'keys.unrevoked': 'warning',
+  /** Deleted through Keyferry; in the vault as well where Keyferry owns the secret. */
+  'keys.deleted': 'warning',
   'keys.purged': 'info',
+  /** Changed in the vault and here, and the policy is that a person decides. */
+  'conflict.detected': 'warning',
+  /** By a person, or since both sides agree again. */
+  'conflict.resolved': 'info',
   'deprecation.held': 'critical',
   /** A person decided, or what was missing has come back by itself. */
   'deprecation.settled': 'info',

@@ -6,6 +6,7 @@ export * from './environment.ts';
 export * from './errors.ts';
 export * from './event.ts';
 export * from './explain.ts';
+export * from './federation.ts';
 export * from './glob.ts';
 export * from './guard.ts';
 export * from './json.ts';

@@ -4,6 +4,8 @@ export type KeyChange =
   | 'found'
   | 'restored'
   | 'rolled_back'
+  | 'written'
+  | 'deleted'
   | 'renamed'
   | 'deprecated'
   | 'archived'

@@ -7,6 +7,8 @@
  *                             └─── expiryPassed ────────────┴─► expired ── renewed ──► active
  *                                                                 └─ retentionOver ──► purged
  *   backendRemoved (by hand): active, deprecated ──► archived.
+ *   written (through Keyferry): deprecated, archived, expired ──► active.
+ *   deletedHere (through Keyferry): active, deprecated, expired ──► archived.
  *   revoked (by hand): any state ──► archived, and there it stays until unrevoked.
  */
 
@@ -22,6 +24,8 @@ export type KeyEvent =
   | 'expiryPassed'
   | 'renewed' // a new version, or a later expiry
   | 'backendRemoved'
+  | 'written' // a value was given to Keyferry itself
+  | 'deletedHere' // by whoever uses Keyferry, not by the vault
   | 'revoked'
   | 'retentionOver';
 
@@ -31,6 +35,7 @@ const edges: Record<KeyState, Partial<Record<KeyEvent, KeyState | 'purged'>>> = 
     leftScope: 'deprecated',
     expiryPassed: 'expired',
     backendRemoved: 'archived',
+    deletedHere: 'archived',
     revoked: 'archived',
   },
   deprecated: {
@@ -39,10 +44,18 @@ const edges: Record<KeyState, Partial<Record<KeyEvent, KeyState | 'purged'>>> = 
     graceOver: 'archived',
     expiryPassed: 'expired',
     backendRemoved: 'archived',
+    written: 'active',
+    deletedHere: 'archived',
     revoked: 'archived',
   },
-  archived: { found: 'active', restored: 'active', retentionOver: 'purged', revoked: 'archived' },
-  expired: { renewed: 'active', retentionOver: 'purged', revoked: 'archived' },
+  archived: { found: 'active', restored: 'active', written: 'active', retentionOver: 'purged', revoked: 'archived' },
+  expired: {
+    renewed: 'active',
+    written: 'active',
+    deletedHere: 'archived',
+    retentionOver: 'purged',
+    revoked: 'archived',
+  },
 };
 
 /** The state after an event; the same state where the table has no edge. A revoked key stays archived until a person lifts it. */

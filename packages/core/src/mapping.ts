@@ -2,10 +2,16 @@ import { KeyferryError } from './errors.ts';
 import { fillGlob, type Glob, parseGlob } from './glob.ts';
 import { normalizePath } from './path.ts';
 
+export const federationModes = ['proxy', 'sync'] as const;
+/** Whether reads go through to the vault, and nothing is stored, or are answered from the store. */
+export type FederationMode = (typeof federationModes)[number];
+
 /** One rule of path_mapping: a local pattern and the remote pattern it stands for. */
 export interface MappingRule {
   from: string;
   to: string;
+  /** Of what it maps; left out, that of the backend. */
+  mode?: FederationMode;
 }
 
 export interface PathMapping {
@@ -13,6 +19,8 @@ export interface PathMapping {
   toLocal(remote: string): string;
   /** The remote name of a local path. */
   toRemote(local: string): string;
+  /** The first rule whose `from` a local path matches. */
+  ruleFor(local: string): MappingRule | undefined;
 }
 
 /** Ordered rules, the first match wins, in both directions. One that can't be inverted is `mapping_not_invertible`. */
@@ -30,7 +38,7 @@ export function parseMapping(rules: readonly MappingRule[]): PathMapping {
         'mapping_not_invertible',
         `The rule from "${rule.from}" to "${rule.to}" can't be inverted: a path may match one side in more than one way.`,
       );
-    return { from, to };
+    return { rule, from, to };
   });
   const translate = (path: string, source: 'from' | 'to', target: 'from' | 'to'): string => {
     for (const rule of parsed) {
@@ -42,6 +50,7 @@ export function parseMapping(rules: readonly MappingRule[]): PathMapping {
   return {
     toLocal: (remote) => normalizePath(translate(normalizePath(remote), 'to', 'from')),
     toRemote: (local) => translate(local, 'from', 'to'),
+    ruleFor: (local) => parsed.find(({ from }) => from.test(local))?.rule,
   };
 }
 

@@ -7,6 +7,15 @@ import type { Outcome } from './outcome.ts';
 export const conflictPolicies = ['backend_wins', 'local_wins', 'manual'] as const;
 export type ConflictPolicy = (typeof conflictPolicies)[number];
 
+/** The digest of a side that has nothing: a secret that the vault lacks, or a base that never was. */
+export const absentDigest = '';
+
+/** What a person said to a conflict, and the vault's digest that they saw: of anything else they did not speak. */
+export interface ConflictResolution {
+  keep: 'local' | 'remote';
+  remoteDigest: string;
+}
+
 /** The stored side. Digests are keyed, in hex; base is what both sides last agreed on. */
 export interface KnownKey {
   state: KeyState;
@@ -23,6 +32,10 @@ export interface KnownKey {
   rolledBack: boolean;
   /** Noted as gone from the vault, though it stays. */
   missed: boolean;
+  /** Deleted here, and not in the vault. */
+  tombstone: boolean;
+  /** Null where there is no conflict, or nobody has spoken yet. */
+  resolution: ConflictResolution | null;
 }
 
 /** The vault's side. */
@@ -55,14 +68,18 @@ export function settle(known: KnownKey | null, remote: RemoteReading, policy: Co
   if (known === null) return { outcome: 'added', write: 'value', state: expired ? 'expired' : 'active' };
   if (isOlder(remote, known)) return { outcome: 'skipped', write: 'none', state: known.state };
 
-  const state = stateOf(known, remote, expired);
-  const moved = state !== known.state;
   const changedRemotely = remote.digest !== known.baseDigest;
-  const changedLocally = known.localDigest !== known.baseDigest;
+  const local = known.tombstone ? absentDigest : known.localDigest;
+  const changedLocally = local !== known.baseDigest;
+  const wins = changedLocally && changedRemotely ? policyFor(known, remote, policy) : policy;
+  // What was deleted here stays so, unless the vault's value takes its place.
+  const takesRemote = changedRemotely && (!changedLocally || wins === 'backend_wins');
+  const state = known.tombstone && !takesRemote ? known.state : stateOf(known, remote, expired);
+  const moved = state !== known.state;
   const restored = moved && state === 'active';
   const metadata = metadataDiffers(known, remote) || moved || known.missed ? 'metadata' : 'none';
 
-  if (remote.digest === known.localDigest)
+  if (remote.digest === local)
     return {
       outcome: restored ? 'restored' : 'unchanged',
       write: changedLocally || changedRemotely || known.rolledBack ? 'metadata' : metadata,
@@ -70,13 +87,44 @@ export function settle(known: KnownKey | null, remote: RemoteReading, policy: Co
     };
   if (!changedLocally) return { outcome: restored ? 'restored' : 'updated', write: 'value', state };
   if (!changedRemotely) return { outcome: restored ? 'restored' : 'ahead', write: metadata, state };
-  switch (known.rolledBack ? 'backend_wins' : policy) {
+  switch (wins) {
     case 'backend_wins':
       return { outcome: restored ? 'restored' : 'updated', write: 'value', state };
     case 'local_wins':
       return { outcome: restored ? 'restored' : 'ahead', write: 'remote_noted', state };
     case 'manual':
       return { outcome: 'conflicting', write: 'none', state: known.state };
+  }
+}
+
+/** Where both sides have changed. A rollback is no value of its own: whatever else the vault has next takes its place. */
+function policyFor(known: KnownKey, remote: RemoteReading, policy: ConflictPolicy): ConflictPolicy {
+  if (known.rolledBack) return 'backend_wins';
+  if (known.resolution?.remoteDigest !== remote.digest) return policy;
+  return known.resolution.keep === 'remote' ? 'backend_wins' : 'local_wins';
+}
+
+export type Removal =
+  | 'goes' // along the lifecycle: deprecated
+  | 'stays' // as a value that is only here
+  | 'conflicting'; // flagged, and served as it was
+
+/** What becomes of a key whose secret was proven gone from the vault. */
+export function settleRemoval(
+  known: Pick<KnownKey, 'baseDigest' | 'localDigest' | 'rolledBack' | 'resolution'>,
+  policy: ConflictPolicy,
+): Removal {
+  if (known.localDigest === known.baseDigest || known.rolledBack) return 'goes';
+  const { resolution } = known;
+  const wins =
+    resolution?.remoteDigest === absentDigest ? (resolution.keep === 'remote' ? 'backend_wins' : 'local_wins') : policy;
+  switch (wins) {
+    case 'backend_wins':
+      return 'goes';
+    case 'local_wins':
+      return 'stays';
+    case 'manual':
+      return 'conflicting';
   }
 }
 

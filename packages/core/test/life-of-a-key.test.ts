@@ -94,6 +94,8 @@ function write(life: Life, remote: RemoteReading) {
     expiresAt: remote.expiresAt,
     rolledBack: before?.rolledBack === true && keepsLocal,
     missed: false,
+    tombstone: false,
+    resolution: null,
   };
   return settlement;
 }

@@ -16,6 +16,8 @@ const known: KnownKey = {
   expiresAt: null,
   rolledBack: false,
   missed: false,
+  tombstone: false,
+  resolution: null,
 };
 /** What the vault held when the key was last settled. */
 const same: RemoteReading = { digest: 'a', version: '1', revision: '1.x', createdAt: hours(-10), expiresAt: null };

@@ -92,7 +92,7 @@ const marks = { used: 1, live: 2, needsReading: 4, seen: 8 } as const;
 
 /** Deprecated and archived keys come back when they are found, which the sync stage does, changed or not. */
 function returnsWhenFound(known: KnownRevision): boolean {
-  return !known.revoked && (known.state === 'deprecated' || known.state === 'archived');
+  return !known.revoked && !known.tombstone && (known.state === 'deprecated' || known.state === 'archived');
 }
 
 function wordsOf(hash: Buffer): Uint32Array {

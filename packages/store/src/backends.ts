@@ -1,11 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import {
+  type AccessMode,
+  type CacheRule,
   type ConflictPolicy,
+  type FederationMode,
   KeyferryError,
   type LifecycleSettings,
   type MappingRule,
   phaseOf,
   type ValidationRule,
+  type WriteMode,
 } from '@keyferry/core';
 import { type Selectable, sql } from 'kysely';
 import { codeOf, type Tx } from './database.ts';
@@ -30,6 +34,13 @@ export interface BackendSettings extends LifecycleSettings {
   validation_rules: ValidationRule[];
   guard_percent: number;
   guard_at_least: number;
+  mode: FederationMode;
+  access_mode: AccessMode;
+  writes: WriteMode;
+  required: boolean;
+  cache_ttl_seconds: number;
+  max_stale_seconds: number;
+  cache_rules: CacheRule[];
   conflict_policy: ConflictPolicy;
   max_versions: number;
   version_history: boolean;
@@ -57,6 +68,14 @@ export const shownBackend = [
   'retain_archived_seconds',
   'conflict_policy',
   'mode',
+  'access_mode',
+  'writes',
+  'required',
+  'cache_ttl_seconds',
+  'max_stale_seconds',
+  'cache_rules',
+  'write_seq',
+  'scope_current',
   'state',
   'phase',
   'next_sync_at',
@@ -108,6 +127,8 @@ export async function createBackend(
         path_mapping: JSON.stringify(settings.path_mapping),
         validation_rules: JSON.stringify(settings.validation_rules),
         lifecycle_rules: JSON.stringify(settings.lifecycle_rules),
+        cache_rules: JSON.stringify(settings.cache_rules),
+        scope_current: false,
         phase: phaseOf(id),
         next_sync_at: now,
         created_at: now,
@@ -123,7 +144,7 @@ export async function updateBackend(
   tx: Tx,
   input: { tenantId: string; id: string; settings: Partial<BackendSettings>; keys: TenantKeys; now: Date },
 ): Promise<Backend> {
-  const { auth, config, path_mapping, validation_rules, lifecycle_rules, ...rest } = input.settings;
+  const { auth, config, path_mapping, validation_rules, lifecycle_rules, cache_rules, ...rest } = input.settings;
   const row = await refusingDuplicates(rest.name ?? '', () =>
     tx
       .updateTable('backends')
@@ -139,6 +160,8 @@ export async function updateBackend(
         ...(path_mapping && { path_mapping: JSON.stringify(path_mapping), names_current: false }),
         ...(validation_rules && { validation_rules: JSON.stringify(validation_rules) }),
         ...(lifecycle_rules && { lifecycle_rules: JSON.stringify(lifecycle_rules) }),
+        ...(cache_rules && { cache_rules: JSON.stringify(cache_rules) }),
+        ...(changesScope(input.settings) && { scope_current: false }),
         ...(changesTimes(input.settings) && { times_current: false }),
         ...(auth && {
           ...sealedAuth(input.tenantId, input.id, auth, input.keys),
@@ -154,6 +177,12 @@ export async function updateBackend(
   );
   if (!row) throw unknownBackend(input.id);
   return row as Backend;
+}
+
+/** Whether what is stored may not yet be what is to be stored. */
+function changesScope(settings: Partial<BackendSettings>): boolean {
+  const deciding = ['mode', 'path_mapping', 'sync_paths', 'exclude_paths', 'config'] as const;
+  return deciding.some((member) => settings[member] !== undefined);
 }
 
 /** Whether times that were reckoned for keys by the settings before no longer hold. */

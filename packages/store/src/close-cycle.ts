@@ -74,7 +74,11 @@ export async function completeCycle(tx: Tx, cycle: Cycle, now: Date): Promise<Cl
       connection_failures: 0,
       unreachable_since: null,
       last_success_at: now,
-      ...(cycle.scope === 'full' && { last_full_opened_at: cycle.opened_at, ...dueAfter(cycle, backend, 0, now) }),
+      ...(cycle.scope === 'full' && {
+        last_full_opened_at: cycle.opened_at,
+        scope_current: backend.updated_at <= cycle.opened_at,
+        ...dueAfter(cycle, backend, 0, now),
+      }),
     })
     .where('id', '=', backend.id)
     .execute();

@@ -35,7 +35,6 @@ export async function claimDueBackends(tx: Tx, now: Date, limit: number): Promis
     .selectFrom('backends as b')
     .select(['b.id', 'b.tenant_id', 'b.sync_interval_seconds', 'b.phase'])
     .where('b.state', '=', 'active')
-    .where('b.mode', '=', 'sync')
     .where('b.next_sync_at', '<=', now)
     .where((eb) =>
       eb.not(
@@ -77,7 +76,7 @@ export async function spreadOverdue(tx: Tx, now: Date, windowSeconds: number): P
   await sql`UPDATE backends
     SET next_sync_at = ${now}::timestamptz
       + make_interval(secs => (phase % (1000 * least(sync_interval_seconds, ${windowSeconds}::integer))) / 1000.0)
-    WHERE state = 'active' AND mode = 'sync' AND last_success_at IS NOT NULL
+    WHERE state = 'active' AND last_success_at IS NOT NULL
       AND next_sync_at < ${now}::timestamptz - make_interval(secs => least(sync_interval_seconds, ${windowSeconds}::integer))
       AND NOT EXISTS (SELECT FROM cycles c WHERE c.backend_id = backends.id AND c.state = 'open' AND c.scope = 'full')
   `.execute(tx);

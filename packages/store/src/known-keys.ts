@@ -1,4 +1,4 @@
-import type { KeyState, KnownKey } from '@keyferry/core';
+import type { ConflictResolution, KeyState, KnownKey } from '@keyferry/core';
 import { sql } from 'kysely';
 import type { Backend } from './backends.ts';
 import type { Store, Tx } from './database.ts';
@@ -13,10 +13,16 @@ export interface KnownRevision {
   revoked: boolean;
   /** Noted as gone from the vault, though it stays. */
   missed: boolean;
+  /** Deleted here, and not in the vault. */
+  tombstone: boolean;
 }
 
 /** Of a key that was noted as gone and stays, by a setting or by a person's word. */
 const missed = sql<boolean>`(kept OR missing_since IS NOT NULL)`.as('missed');
+
+/** What a person said of a conflict. */
+const resolution = sql<ConflictResolution | null>`(SELECT json_build_object('keep', c.resolution,
+    'remoteDigest', encode(c.remote_digest, 'hex')) FROM conflicts c WHERE c.key_id = keys.id AND c.resolution IS NOT NULL)`;
 
 const pageSize = 10_000;
 
@@ -28,7 +34,9 @@ export async function* knownRevisions(
 ): AsyncGenerator<KnownRevision[]> {
   yield* pages((after) =>
     store.inTenant(tenantId, (tx) =>
-      pageOfKeys(tx, backendId, after).select(['id', 'remote_revision', 'state', 'revoked', missed]).execute(),
+      pageOfKeys(tx, backendId, after)
+        .select(['id', 'remote_revision', 'state', 'revoked', 'tombstone', missed])
+        .execute(),
     ),
   );
 }
@@ -104,6 +112,8 @@ export async function loadKeys(
             'deprecated_at',
             'expiry_reminder_at',
             'rolled_back',
+            'tombstone',
+            resolution.as('resolution'),
             missed,
             valueAt.as('value_at'),
           ])
@@ -134,6 +144,8 @@ export async function loadKeys(
         expiresAt: row.expires_at,
         rolledBack: row.rolled_back,
         missed: row.missed,
+        tombstone: row.tombstone,
+        resolution: row.resolution,
         stateChangedAt: row.state_changed_at,
         deprecatedAt: row.deprecated_at,
         valueAt: row.value_at,

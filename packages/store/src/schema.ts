@@ -1,8 +1,11 @@
 import type {
+  AccessMode,
+  CacheRule,
   ChannelKind,
   ConflictPolicy,
   CycleTrigger,
   FailureClass,
+  FederationMode,
   KeyChange,
   KeyState,
   KeyType,
@@ -17,6 +20,7 @@ import type {
   Stage,
   ValidationRule,
   VersionSource,
+  WriteMode,
 } from '@keyferry/core';
 import type { ColumnType, Generated, JSONColumnType } from 'kysely';
 
@@ -60,6 +64,9 @@ export interface Database {
     new_path: string | null;
   };
   keys: KeysTable;
+  conflicts: ConflictsTable;
+  write_intents: WriteIntentsTable;
+  idempotent_requests: IdempotentRequestsTable;
   key_versions: {
     key_id: string;
     version: number;
@@ -213,7 +220,9 @@ interface BackendsTable {
   grace_period_seconds: number;
   retain_archived_seconds: number;
   conflict_policy: Generated<ConflictPolicy>;
-  mode: Generated<'proxy' | 'sync'>;
+  mode: Generated<FederationMode>;
+  access_mode: Generated<AccessMode>;
+  writes: Generated<WriteMode>;
   state: Generated<'active' | 'paused' | 'removed'>;
   phase: number;
   next_sync_at: Timestamp;
@@ -240,6 +249,12 @@ interface BackendsTable {
   guard_at_least: Generated<number>;
   times_current: Generated<boolean>;
   names_current: Generated<boolean>;
+  required: Generated<boolean>;
+  cache_ttl_seconds: Generated<number>;
+  max_stale_seconds: Generated<number>;
+  cache_rules: Json<CacheRule[]>;
+  write_seq: Generated<number>;
+  scope_current: Generated<boolean>;
   created_at: Timestamp;
   updated_at: Timestamp;
 }
@@ -265,6 +280,10 @@ interface KeysTable {
   local_digest: Buffer;
   remote_digest: Buffer;
   digest_key_id: string;
+  owned: Generated<boolean>;
+  owned_for: string | null;
+  tombstone: Generated<boolean>;
+  write_seq: Generated<number>;
   expires_at: NullableTimestamp;
   state_changed_at: Timestamp;
   deprecated_at: NullableTimestamp;
@@ -284,6 +303,48 @@ interface KeysTable {
   last_seen_at: Timestamp;
   created_at: Timestamp;
   updated_at: Timestamp;
+}
+
+interface ConflictsTable {
+  key_id: string;
+  tenant_id: string;
+  backend_id: string;
+  kind: 'changed' | 'removed';
+  remote_digest: Buffer;
+  remote_version: string | null;
+  remote_created_at: NullableTimestamp;
+  remote_metadata: Json<Record<string, string>>;
+  detected_at: Timestamp;
+  seen_at: Timestamp;
+  resolution: 'local' | 'remote' | null;
+  resolved_by: string | null;
+  resolved_at: NullableTimestamp;
+}
+
+interface WriteIntentsTable {
+  backend_id: string;
+  remote_hash: Buffer;
+  tenant_id: string;
+  id: string;
+  kind: 'put' | 'remove';
+  remote_path: string;
+  local_path: string;
+  value_digest: Buffer;
+  creates: boolean;
+  owned_for: string | null;
+  claimed_until: Timestamp;
+  created_at: Timestamp;
+}
+
+interface IdempotentRequestsTable {
+  tenant_id: string;
+  actor: string;
+  key_hash: Buffer;
+  request_digest: Buffer;
+  status: number | null;
+  answer: JSONColumnType<object | null>;
+  claimed_until: Timestamp;
+  created_at: Timestamp;
 }
 
 interface CyclesTable {

@@ -1,4 +1,4 @@
-import { type BackendAnswer, shownLifecycleRule } from '@keyferry/contracts';
+import { type BackendAnswer, shownCacheRule, shownLifecycleRule } from '@keyferry/contracts';
 import { formatDuration } from '@keyferry/core';
 import type { Backend } from '@keyferry/store';
 
@@ -8,6 +8,13 @@ export function showBackend(backend: Backend): BackendAnswer {
     name: backend.name,
     kind: backend.kind,
     mode: backend.mode,
+    access_mode: backend.access_mode,
+    writes: backend.writes,
+    conflict_policy: backend.conflict_policy,
+    required: backend.required,
+    cache_ttl: formatDuration(backend.cache_ttl_seconds),
+    max_stale: formatDuration(backend.max_stale_seconds),
+    cache_rules: backend.cache_rules.map(shownCacheRule),
     state: liveState(backend),
     config: backend.config,
     prefix: backend.prefix,

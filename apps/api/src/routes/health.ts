@@ -1,4 +1,4 @@
-import { healthAnswer, type ReadyAnswer, readyAnswer } from '@keyferry/contracts';
+import { errorAnswer, healthAnswer, type ReadyAnswer, readyAnswer } from '@keyferry/contracts';
 import { pingDatabase } from '@keyferry/store';
 import type { Api, ApiOptions } from '../create-api.ts';
 
@@ -14,7 +14,7 @@ export function healthRoutes(app: Api, { store, redis }: ApiOptions): void {
 
   app.get(
     '/healthz',
-    { schema: { tags, summary: 'Whether the process answers', response: { 200: healthAnswer } } },
+    { schema: { tags, summary: 'Whether the process answers', response: { 200: healthAnswer, 400: errorAnswer } } },
     async () => ({ status: 'ok' as const }),
   );
 
@@ -24,7 +24,7 @@ export function healthRoutes(app: Api, { store, redis }: ApiOptions): void {
       schema: {
         tags,
         summary: 'Whether the services below answer',
-        response: { 200: readyAnswer, 503: readyAnswer },
+        response: { 200: readyAnswer, 400: errorAnswer, 503: readyAnswer },
       },
     },
     async (_request, reply) => {

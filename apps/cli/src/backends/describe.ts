@@ -35,7 +35,13 @@ export function backendFacts(output: Output, backend: BackendAnswer, status?: Ba
     ...config,
     ['sync paths', backend.sync_paths.join(', ')],
     ['exclude paths', backend.exclude_paths.join(', ')],
-    ['path mapping', backend.path_mapping.map(({ from, to }) => `${from} = ${to}`).join(', ')],
+    ['path mapping', backend.path_mapping.map(mappingLine).join(', ')],
+    ['mode', backend.mode],
+    ['access', backend.access_mode.replaceAll('_', ' ')],
+    ['writes', backend.writes.replaceAll('_', ' ')],
+    ['conflicts', backend.conflict_policy.replaceAll('_', ' ')],
+    ['required', backend.required ? 'yes' : 'no'],
+    ['cache', `ttl ${backend.cache_ttl}, max stale ${backend.max_stale}`],
     ['interval', backend.sync_interval],
     ['auto deprecate', backend.auto_deprecate ? 'yes' : 'no'],
     ['backup', backend.backup_deprecated_keys ? 'yes' : 'no'],
@@ -53,6 +59,9 @@ export function backendFacts(output: Output, backend: BackendAnswer, status?: Ba
     ...(status ? statusFacts(status) : []),
   ]);
 }
+
+const mappingLine = ({ from, to, mode }: BackendAnswer['path_mapping'][number]) =>
+  `${from} = ${to}${mode ? ` (${mode})` : ''}`;
 
 /** `team/**: grace period 1h, rotate every 90d` */
 function ruleLine({ paths, ...periods }: BackendAnswer['lifecycle_rules'][number]): string {

@@ -1,3 +1,4 @@
+import { accessModes, conflictPolicies, federationModes, writeModes } from '@keyferry/core';
 import { type Command, Option } from 'commander';
 import { collect, count } from '../command.ts';
 
@@ -28,6 +29,14 @@ export interface BackendOptions {
   syncPath?: string[];
   excludePath?: string[];
   map?: string[];
+  mode?: string;
+  accessMode?: string;
+  writes?: string;
+  conflictPolicy?: string;
+  required?: boolean;
+  cacheTtl?: string;
+  maxStale?: string;
+  cacheRules?: string;
   interval?: string;
   gracePeriod?: string;
   retainArchived?: string;
@@ -48,10 +57,18 @@ export interface BackendOptions {
 export function addBackendOptions(command: Command): Command {
   return command
     .optionsGroup('What to carry:')
-    .option('--sync-path <glob>', 'remote paths to carry; repeat for more (default: <prefix>/*)', collect)
+    .option(
+      '--sync-path <glob>',
+      'remote paths to carry; repeat for more (default: what --map names, else <prefix>/*)',
+      collect,
+    )
     .option('--exclude-path <glob>', 'remote paths to leave out; repeat for more', collect)
     .option('--prefix <path>', 'folder that the default sync path starts from (default: bifrost)')
-    .option('--map <local=remote>', 'globs of local and remote paths; repeat for more, the first match wins', collect)
+    .option(
+      '--map <local=remote[=mode]>',
+      'globs of local and remote paths, with a mode where it differs; repeat for more, the first match wins',
+      collect,
+    )
     .option('--interval <duration>', 'from one cycle to the next, such as 300s (default: 300s)')
     .option('--auto-deprecate', 'deprecate keys that are gone from the vault (default)')
     .option('--no-auto-deprecate', 'keep them as they are')
@@ -77,6 +94,24 @@ export function addBackendOptions(command: Command): Command {
     .option('--version-history', 'carry versions from before the first cycle too: a call each')
     .option('--no-version-history', 'carry what is current (default)')
     .addOption(new Option('--state <state>', 'a paused backend is not synced').choices(['active', 'paused']))
+    .optionsGroup('Reading and writing through Keyferry:')
+    .addOption(
+      new Option('--mode <mode>', 'proxy asks the vault at each read and stores nothing (default: sync)').choices(
+        federationModes,
+      ),
+    )
+    .addOption(new Option('--access-mode <mode>', 'what Keyferry may do (default: read_only)').choices(accessModes))
+    .addOption(new Option('--writes <mode>', 'what becomes of written values (default: disabled)').choices(writeModes))
+    .addOption(
+      new Option('--conflict-policy <policy>', 'who wins where both sides changed (default: backend_wins)').choices(
+        conflictPolicies,
+      ),
+    )
+    .option('--required', 'the API does not start while this vault can’t be reached')
+    .option('--no-required', 'it does (default)')
+    .option('--cache-ttl <duration>', 'how long a proxied value may be answered again (default: 0s)')
+    .option('--max-stale <duration>', 'how long the last value is answered while the vault is away (default: 1h)')
+    .option('--cache-rules <file>', 'JSON file: what of these two differs by path')
     .optionsGroup('Any vault:')
     .option(
       '--set <member=text>',

@@ -26,6 +26,14 @@ export async function backendSettings(io: Io, options: BackendOptions): Promise<
       sync_paths: options.syncPath,
       exclude_paths: options.excludePath,
       path_mapping: options.map?.map(mappingRule),
+      mode: options.mode,
+      access_mode: options.accessMode,
+      writes: options.writes,
+      conflict_policy: options.conflictPolicy,
+      required: options.required,
+      cache_ttl: options.cacheTtl,
+      max_stale: options.maxStale,
+      cache_rules: await rulesIn(options.cacheRules),
       sync_interval: options.interval,
       auto_deprecate: options.autoDeprecate,
       backup_deprecated_keys: options.backup,
@@ -90,14 +98,15 @@ function impliedMethod({ token, roleId, role }: BackendOptions): string | undefi
   return role === undefined ? undefined : 'kubernetes';
 }
 
-function mappingRule(text: string): { from: string; to: string } {
-  const [from, to, ...rest] = text.split('=');
-  if (!from || !to || rest.length > 0)
+/** `<local>=<remote>`, and `=proxy` or `=sync` where its mode differs from the backend's. */
+function mappingRule(text: string): { from: string; to: string; mode?: string } {
+  const [from, to, mode, ...rest] = text.split('=');
+  if (!from || !to || mode === '' || rest.length > 0)
     throw new KeyferryError(
       'usage_invalid',
-      `--map "${text}" is not <local>=<remote>; use --config for names with "=".`,
+      `--map "${text}" is not <local>=<remote> or <local>=<remote>=<mode>; use --config for names with "=".`,
     );
-  return { from, to };
+  return { from, to, ...(mode !== undefined && { mode }) };
 }
 
 async function readDocument(input: InputReader, file: string): Promise<Members> {
