@@ -88,6 +88,29 @@ test('a mapping that is changed after the listing is the one that keys are store
   expect(Object.keys(await house.states()).sort()).toEqual(['moved/k0', 'moved/k1', 'moved/k2']);
 });
 
+test('what comes to be proxied between the listing and the reading is not stored', async () => {
+  seed(3);
+  const backend = await house.addBackend();
+  const [job] = await toShards(backend);
+  const set = { mode: 'proxy' as const };
+  await house.read((tx) => tx.updateTable('backends').set(set).where('id', '=', backend.id).execute());
+  const cycle = await runToEnd((job as Dispatch).cycle_id);
+  expect(cycle).toMatchObject({ state: 'completed', issues: 0, counts: { discovered: 3, skipped: 3, excluded: 3 } });
+  expect(cycle.calls.read).toBeUndefined();
+  expect(await house.keys()).toEqual([]);
+});
+
+test('a part of a shard that comes to be proxied is left out, and the rest is carried', async () => {
+  seed(3);
+  const backend = await house.addBackend();
+  const [job] = await toShards(backend);
+  const path_mapping = JSON.stringify([{ from: 'bifrost/k1', to: 'bifrost/k1', mode: 'proxy' }]);
+  await house.read((tx) => tx.updateTable('backends').set({ path_mapping }).where('id', '=', backend.id).execute());
+  const cycle = await runToEnd((job as Dispatch).cycle_id);
+  expect(cycle).toMatchObject({ state: 'completed', counts: { discovered: 3, added: 2, skipped: 1, excluded: 1 } });
+  expect(Object.keys(await house.states()).sort()).toEqual(['bifrost/k0', 'bifrost/k2']);
+});
+
 test('a listing with a name that can’t be carried leaves all of them to be looked at', async () => {
   seed(3);
   house.vault.kv('secret').put('bifrost/line\nbreak', { value: 'x' });

@@ -2,8 +2,8 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { ChannelKind } from '@keyferry/core';
 import { createChannel, createKeyring, createRule, defaultTenantId, loadMasterKey, openStore } from '@keyferry/store';
-import pg from 'pg';
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
+import { everyColumn, formsOf } from '../support/every-column.ts';
 import { openSite, type Site } from '../support/site.ts';
 
 /** Invariant 6: secret values are found nowhere but as ciphertext. */
@@ -150,15 +150,6 @@ async function again(id: string) {
   await site.read((tx) => tx.updateTable('backends').set({ next_sync_at: new Date() }).where('id', '=', id).execute());
 }
 
-/** A text as it would look in plain, in hexadecimal and in base64 at any of its three alignments. */
-function formsOf(secret: string): string[] {
-  const bytes = Buffer.from(secret, 'utf8');
-  const aligned = [0, 1, 2].map((skip) =>
-    bytes.subarray(skip + 3, 3 + skip + Math.floor((bytes.length - skip - 6) / 3) * 3),
-  );
-  return [secret, bytes.toString('hex'), ...aligned.map((part) => part.toString('base64'))];
-}
-
 async function redisContents(): Promise<string> {
   const redis = site.redisClient;
   const parts: string[] = [];
@@ -173,20 +164,4 @@ async function redisContents(): Promise<string> {
     parts.push(key);
   }
   return parts.join('\n');
-}
-
-async function everyColumn(connectionString: string): Promise<string> {
-  const client = new pg.Client({ connectionString });
-  await client.connect();
-  const { rows: tables } = await client.query<{ name: string }>(
-    "SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables WHERE schemaname = 'keyferry'",
-  );
-  const contents: string[] = [];
-  for (const { name } of tables) {
-    const { rows } = await client.query<{ text: string }>(`SELECT t::text AS text FROM ${name} AS t`);
-    contents.push(...rows.map((row) => row.text));
-  }
-  await client.end();
-  expect(tables.length).toBeGreaterThan(10);
-  return contents.join('\n');
 }

@@ -91,7 +91,7 @@ describe('registering a backend', () => {
     ],
     ['an unknown setting', { interval: '5m' }, 'config_invalid', 'interval'],
     ['an unknown setting of the vault', { config: { ...config, adress: 'x' } }, 'config_invalid', 'adress'],
-    ['a mode', { mode: 'proxy' }, 'config_invalid', 'mode'],
+    ['an unknown mode', { mode: 'mirror' }, 'config_invalid', 'mode'],
     ['a NUL in a text', { config: { ...config, namespace: 'a\0b' } }, 'request_invalid', 'NUL'],
     ['half a surrogate pair in a text', { sync_paths: ['\ud800'] }, 'request_invalid', 'Unicode'],
   ])('is refused for %s', async (_what, change, code, named) => {

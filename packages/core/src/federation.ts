@@ -1,7 +1,8 @@
 import { type Glob, parseGlob } from './glob.ts';
-import { type FederationMode, type MappingRule, parseMapping } from './mapping.ts';
+import { type FederationMode, type MappingRule, type PathMapping, parseMapping } from './mapping.ts';
+import { parseModes } from './part.ts';
 import { pathProblem } from './path.ts';
-import { parseScope } from './scope.ts';
+import { parseScope, type SyncScope } from './scope.ts';
 
 /** What Keyferry may do to a vault. */
 export const accessModes = ['read_only', 'read_and_write'] as const;
@@ -45,31 +46,39 @@ export interface Place {
   mapped: boolean;
 }
 
+/** Which secrets of a vault a backend federates, under which names, and how. */
 export interface Federation {
+  mapping: PathMapping;
   /** Null for a path that the backend does not federate: outside sync_paths, excluded, or nothing's local path. */
   placeOf(localPath: string): Place | null;
-  /** How a secret of the vault is federated, by the local path it has. */
+  /** How a secret of the vault is federated, if it is. */
   modeOf(remotePath: string): FederationMode;
+  /** What is in a mode. Each one notes by itself what it was asked about. */
+  scopeOf(mode: FederationMode): SyncScope;
   /** Whether anything may be in this mode. */
   has(mode: FederationMode): boolean;
 }
 
-/** Throws what `parseScope` and `parseMapping` do. */
+/** The one place that says how what is federated. Throws what `parseScope` and `parseMapping` do. */
 export function parseFederation(settings: FederationSettings): Federation {
-  const scope = parseScope(settings.sync_paths, settings.exclude_paths);
-  const mapping = parseMapping(settings.path_mapping);
-  const modeUnder = (localPath: string) => mapping.ruleFor(localPath)?.mode ?? settings.mode;
+  const { mode, sync_paths, exclude_paths, path_mapping } = settings;
+  const mapping = parseMapping(path_mapping);
+  const modes = parseModes(mode, path_mapping);
+  const whole = parseScope(sync_paths, exclude_paths);
+  const scopeOf = (mode: FederationMode) => parseScope(sync_paths, exclude_paths, modes.part(mode));
   return {
+    mapping,
     placeOf(localPath) {
       if (pathProblem(localPath) !== null) return null;
       const remotePath = mapping.toRemote(localPath);
       // What another rule gives another local path has only that one.
       if (mapping.toLocal(remotePath) !== localPath) return null;
-      if (!scope.includes(remotePath) || scope.excludes(remotePath)) return null;
-      return { remotePath, mode: modeUnder(localPath), mapped: mapping.ruleFor(localPath) !== undefined };
+      if (!whole.includes(remotePath) || whole.excludes(remotePath)) return null;
+      return { remotePath, mode: modes.of(remotePath), mapped: mapping.ruleFor(localPath) !== undefined };
     },
-    modeOf: (remotePath) => modeUnder(mapping.toLocal(remotePath)),
-    has: (mode) => settings.mode === mode || settings.path_mapping.some((rule) => rule.mode === mode),
+    modeOf: modes.of,
+    scopeOf,
+    has: (mode) => scopeOf(mode).folders.length > 0,
   };
 }
 

@@ -7,6 +7,7 @@ export * from './errors.ts';
 export * from './event.ts';
 export * from './explain.ts';
 export * from './federation.ts';
+export * from './federation-problem.ts';
 export * from './glob.ts';
 export * from './guard.ts';
 export * from './json.ts';

@@ -1,13 +1,14 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import {
+  type FederationSettings,
   isMassLoss,
   KeyferryError,
   type LifecycleSettings,
   matches,
+  parseFederation,
   parseGlob,
   parseLifecycle,
   parseMapping,
-  parseScope,
   type TimedKey,
 } from '@keyferry/core';
 import {
@@ -58,8 +59,7 @@ const keysATurn = 200;
 /** How many paths are named of each effect. */
 const mostPaths = 20;
 
-type Decisive = LifecycleSettings &
-  Pick<Backend, 'sync_paths' | 'exclude_paths' | 'path_mapping' | 'guard_percent' | 'guard_at_least'>;
+type Decisive = LifecycleSettings & FederationSettings & Pick<Backend, 'guard_percent' | 'guard_at_least'>;
 
 /** The members that decide on what becomes of keys; the guard's only say what is held of it. */
 const decisive = [
@@ -67,6 +67,7 @@ const decisive = [
   'grace_period_seconds',
   'retain_archived_seconds',
   'lifecycle_rules',
+  'mode',
   'sync_paths',
   'exclude_paths',
   'path_mapping',
@@ -148,8 +149,8 @@ function lookerAt(
   wanted: Decisive,
   { looksAtNames, now }: { looksAtNames: boolean; now: Date },
 ): (key: LookedAt) => Effect[] {
-  const scope = parseScope(wanted.sync_paths, wanted.exclude_paths);
-  const mapping = parseMapping(wanted.path_mapping);
+  const { mapping, scopeOf } = parseFederation(wanted);
+  const scope = scopeOf('sync');
   const [before, after] = [parseLifecycle(backend), parseLifecycle(wanted)];
   const startsDeprecating = wanted.auto_deprecate && !backend.auto_deprecate;
   return (key) => {

@@ -41,6 +41,8 @@ export interface SecretRef extends FetchRef {
 export interface ListScope {
   /** Folders to walk, each `''` or ending in a slash, none below another. */
   folders: readonly string[];
+  /** Whether a folder below those is wanted; one that isn't need not be listed. Left out, all are. */
+  enters?(folder: string): boolean;
   /** Whether a listed path is wanted. Unwanted ones are left out of the pages. */
   includes(path: string): boolean;
   /** Whether the revision of this path is worth a call of its own, where the listing doesn't show it. */
@@ -223,6 +225,11 @@ export interface VaultDefinition<Config = unknown> {
   quotas: readonly Quota[];
   /** The least that an identity must be allowed, as the vendor writes policies, for `keyferry backend policy`. */
   policies: { read_only: string; read_and_write: string };
+  /**
+   * What a pattern of remote paths means inside the container, where it may be written as the vault's own interface addresses
+   * the container; the pattern itself where it isn't. Of the settings `auth` is not known here.
+   */
+  withinContainer?(config: Omit<Config, 'auth'>, pattern: string): string;
   /** The operator's files that these settings name, so that what isn't allowed is refused when they are given. */
   files?(config: Config): readonly string[];
   /** The machine's own identities that these settings use, so that what isn't allowed is refused when they are given. */

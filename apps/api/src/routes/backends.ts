@@ -14,13 +14,17 @@ import {
 import { previewChange, previewRemoval, refuseUnmatchedRules, requestRemoval } from '@keyferry/pipeline';
 import {
   audit,
+  type Backend,
+  type BackendSettings,
   createBackend,
   forgetContainer,
   getBackend,
   listBackends,
+  lockBackends,
   openSettings,
   refuseCredentialCycle,
   type TenantKeys,
+  type Tx,
   updateBackend,
 } from '@keyferry/store';
 import { vaultOfKind } from '@keyferry/vaults';
@@ -38,6 +42,7 @@ import {
   withLastingCredentials,
 } from '../backend-settings.ts';
 import type { Api, ApiOptions } from '../create-api.ts';
+import { federatedSettings } from '../federated-settings.ts';
 import { responses } from '../responses.ts';
 import { byIdOrName } from './parameters.ts';
 
@@ -73,6 +78,23 @@ export function backendRoutes(app: Api, options: ApiOptions): void {
     return { ...change, auth };
   }
 
+  /** The vault's own settings with a change laid over them, checked. */
+  async function changedConfig(tx: Tx, backend: Backend, change: Members, keys: TenantKeys) {
+    const { id, tenant_id: tenantId, kind, config: before } = backend;
+    const merged = mergedConfig(await openSettings(tx, id, keys), change);
+    refuseRedirection(vaultOfKind(options.registry, kind).destination, before, change);
+    const owner = { id, keys: credentialKeysIn(tx, keys, now()) };
+    const { auth, ...checked } = await checkedConfig(options, kind, merged, owner);
+    await refuseCredentialCycle(tx, { id, tenantId }, checked.credential_paths);
+    return 'auth' in change ? { ...checked, auth } : checked;
+  }
+
+  const federated = <Change extends Partial<BackendSettings>>(
+    former: Parameters<typeof federatedSettings>[1]['former'] & { kind: string },
+    change: Change,
+    config: Members,
+  ) => federatedSettings(vaultOfKind(options.registry, former.kind), { former, config, change });
+
   app.get(
     '/federation/backends',
     { schema: { tags, summary: 'List the backends', response: responses({ 200: backendList }) } },
@@ -100,7 +122,8 @@ export function backendRoutes(app: Api, options: ApiOptions): void {
       const keys = await keyring.ofTenant(tenantId);
       const owner = { id: null, keys: credentialKeys(options, tenantId) };
       const lasting = await withLastingCredentials(options, rest, config, owner);
-      const settings = { ...ownSettings, ...(await checkedConfig(options, kind, lasting, owner)) };
+      const given = { ...ownSettings, ...(await checkedConfig(options, kind, lasting, owner)) };
+      const settings = federated(given, given, given.config);
       const backend = await store.inTenant(tenantId, async (tx) => {
         const created = await createBackend(tx, { tenantId, settings, keys, now: now() });
         const details = { backend_id: created.id, kind };
@@ -145,38 +168,33 @@ export function backendRoutes(app: Api, options: ApiOptions): void {
     async ({ identity, params, query, body }) => {
       const { tenantId, actor } = identity;
       const { config: given, accept_container, ...rest } = body;
-      const request = { tenantId, backend: params.id, settings: changedSettings(rest) };
+      const current = await store.inTenant(tenantId, (tx) => getBackend(tx, params.id));
+      const foreseen = federated(current, changedSettings(rest), mergedConfig(current.config, given ?? {}));
+      const request = { tenantId, backend: params.id, settings: foreseen };
       await refuseUnmatchedRules(options, request);
       if (query.dry_run === 'true') return await previewChange(options, request);
       const keys = await keyring.ofTenant(tenantId);
       const config = given?.auth ? await lastingChange(tenantId, params.id, given, keys) : given;
       const changed = await store.inTenant(tenantId, async (tx) => {
-        const former = await getBackend(tx, params.id);
-        const { id, kind, config: before } = former;
-        const change = (settings: Parameters<typeof updateBackend>[1]['settings']) =>
-          updateBackend(tx, { tenantId, id, settings, keys, now: now() });
-        // This locks the row, so that of two changes at a time the second sees what the first has made.
-        let backend = await change(changedSettings(rest));
+        // So that of two changes at a time the second sees what the first has made.
+        await lockBackends(tx, [current.id]);
+        const former = await getBackend(tx, current.id);
+        const { id, config: before } = former;
+        const own: Partial<BackendSettings> = config ? await changedConfig(tx, former, config, keys) : {};
+        const settings = federated(former, { ...changedSettings(rest), ...own }, own.config ?? before);
+        let backend = await updateBackend(tx, { tenantId, id, settings, keys, now: now() });
         if (accept_container) backend = await forgetContainer(tx, id);
-        if (config) {
-          const merged = mergedConfig(await openSettings(tx, id, keys), config);
-          refuseRedirection(vaultOfKind(options.registry, kind).destination, before, config);
-          const owner = { id, keys: credentialKeysIn(tx, keys, now()) };
-          const { auth, ...checked } = await checkedConfig(options, kind, merged, owner);
-          await refuseCredentialCycle(tx, { id, tenantId }, checked.credential_paths);
-          backend = await change('auth' in config ? { ...checked, auth } : checked);
-        }
         const accepted = accept_container ? ['accept_container'] : [];
         const changed = [...Object.keys(rest), ...accepted, ...changedMembers(config)];
         const names = Object.keys(rest);
-        const settings = {
+        const shown = {
           before: membersOf(showBackend(former), names),
           after: membersOf(showBackend(backend), names),
         };
         const details = {
           backend_id: id,
           changed,
-          ...(names.length > 0 && { settings }),
+          ...(names.length > 0 && { settings: shown }),
           ...(config && { before, after: backend.config }),
         };
         await audit(tx, tenantId, { actor, action: 'backend.updated', target: backend.name, details }, now());

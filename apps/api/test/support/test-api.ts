@@ -7,7 +7,7 @@ import { createKeyring, defaultTenantId, expectedJobs, loadMasterKey, openStore 
 import { createDatabase, type TestDatabase } from '@keyferry/testing/support/database.ts';
 import { newQueuePrefix, redisUrl } from '@keyferry/testing/support/redis.ts';
 import { asAdmin } from '@keyferry/testing/support/test-postgres.ts';
-import { builtInVaults } from '@keyferry/vaults';
+import { builtInVaults, type VaultRegistry } from '@keyferry/vaults';
 import { type Api, createApi } from '../../src/index.ts';
 import { recordedLog } from './recorded-log.ts';
 
@@ -42,6 +42,8 @@ export interface TestApiOptions {
   allowedEgress?: string;
   /** The token for revoking keys. */
   revokeToken?: string;
+  /** Kinds of vaults beside those that are built in. */
+  moreVaults?: VaultRegistry;
   /** Ways to the services other than the direct ones. */
   through?: { database?: (url: string) => Promise<string>; redis?: (url: string) => Promise<string> };
 }
@@ -56,7 +58,7 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
   await waitForRedis(redis, 10_000);
   const queues = createQueues(redis, newQueuePrefix());
   const keyring = createKeyring(store, await loadMasterKey(store, { text: randomBytes(32).toString('base64') }));
-  const registry = builtInVaults;
+  const registry = [...builtInVaults, ...(options.moreVaults ?? [])];
   const references = { environment, allowedEnvironment, allowedFiles, allowedIdentities: [] };
   const connections = createConnectionPool({ registry, ...references });
   const services = { store, queues, keyring, connections, log, now: () => new Date() };

@@ -30,9 +30,12 @@ export async function readListing(
   reader: ListingReader,
 ) {
   const counts = { discovered: 0, unchanged: 0, gone: 0, skipped: 0, excluded: 0 };
+  // Where everything is proxied there is nothing to list, nor need the vault allow it.
+  if (scope.folders.length === 0) return counts;
   const listing = connection.list(
     {
       folders: scope.folders,
+      enters: scope.enters,
       includes: scope.includes,
       wantsRevision: (path) => known.has(path),
     },

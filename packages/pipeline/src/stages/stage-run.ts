@@ -1,12 +1,5 @@
 import type { Connection } from '@keyferry/connections';
-import {
-  type Lifecycle,
-  type PathMapping,
-  parseLifecycle,
-  parseMapping,
-  parseScope,
-  type SyncScope,
-} from '@keyferry/core';
+import { type Lifecycle, type PathMapping, parseFederation, parseLifecycle, type SyncScope } from '@keyferry/core';
 import type { Backend, Cycle, Dispatch } from '@keyferry/store';
 import { type Judge, judgeBy } from '@keyferry/validation';
 import type { Services } from '../services.ts';
@@ -15,6 +8,7 @@ import type { Services } from '../services.ts';
 export interface BackendRun {
   services: Services;
   backend: Backend;
+  /** What is carried: what is in mode sync. What is proxied is none of the pipeline's. */
   scope: SyncScope;
   mapping: PathMapping;
   /** What values have to look like. */
@@ -37,9 +31,10 @@ export type StageHandler = (run: StageRun) => Promise<Dispatch[]>;
 
 /** What a backend's settings say of its secrets. */
 export function parseSettings(backend: Backend): Pick<BackendRun, 'scope' | 'mapping' | 'judge' | 'lifecycle'> {
+  const { mapping, scopeOf } = parseFederation(backend);
   return {
-    scope: parseScope(backend.sync_paths, backend.exclude_paths),
-    mapping: parseMapping(backend.path_mapping),
+    scope: scopeOf('sync'),
+    mapping,
     judge: judgeBy(backend.validation_rules),
     lifecycle: parseLifecycle(backend),
   };

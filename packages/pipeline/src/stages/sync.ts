@@ -1,5 +1,5 @@
 import { classOf, isTransient, KeyferryError, stageRetryDelay } from '@keyferry/core';
-import type { Dispatch, Shard } from '@keyferry/store';
+import { type Dispatch, type Shard, type ShardRef, settleShard } from '@keyferry/store';
 import type { FetchOutcome, FetchRef, ListedFacts } from '@keyferry/vaults';
 import { commitPart, emptyPart, type Left, type Part } from './commit-part.ts';
 import type { BackendRun, StageRun } from './stage-run.ts';
@@ -12,7 +12,22 @@ const patience = 40;
 /** Reads a shard's secrets and settles each: stored, restored, left as it is, or reported. */
 export async function syncShard(run: StageRun, shard: Shard): Promise<Dispatch[]> {
   const settle: Settle = (left, part) => commitPart(run, shard, left, part);
-  return await readShard(run, shard, settle);
+  const refs = shard.refs.filter(([remote]) => run.scope.includes(remote) && !run.scope.excludes(remote));
+  if (refs.length === shard.refs.length) return await readShard(run, shard, settle);
+  const next = await leaveOut(run, shard, refs);
+  return refs.length > 0 ? await readShard(run, { ...shard, refs }, settle) : next;
+}
+
+/**
+ * Takes out of a shard what is to be carried no more, by settings that are newer than the listing: what is proxied by now must
+ * not be stored. Returns the jobs that come next, where nothing is left.
+ */
+async function leaveOut({ services, cycle }: StageRun, shard: Shard, left: readonly ShardRef[]): Promise<Dispatch[]> {
+  const count = shard.refs.length - left.length;
+  const counts = { skipped: count, excluded: count };
+  return await services.store.inTenant(cycle.tenant_id, (tx) =>
+    settleShard(tx, shard, { left, counts, calls: {}, now: services.now() }),
+  );
 }
 
 /** Settles what was read, and takes it out of what is left. Returns the jobs that come next, once nothing is left. */

@@ -15,6 +15,7 @@ import {
   setRefs,
   type Tx,
 } from '@keyferry/store';
+import { logSkipped, type Skipped } from '../log-cycle.ts';
 import { type MappedRef, mapRef, WantedPaths } from './map-ref.ts';
 import type { BackendRun, StageHandler, StageRun } from './stage-run.ts';
 
@@ -52,9 +53,10 @@ class WantedTwice extends Error {
 async function validateAll(run: StageRun, wanted: WantedPaths | null): Promise<Dispatch[]> {
   const { services, cycle, backend } = run;
   const clear = cycle.paths_clear_under === JSON.stringify(backend.path_mapping);
-  return await services.store.inTenant(cycle.tenant_id, async (tx) => {
+  const { jobs, skipped } = await services.store.inTenant(cycle.tenant_id, async (tx) => {
     await holdStage(tx, cycle);
     const found = new WantedPaths();
+    const skipped: Skipped = { count: 0, first: [] };
     for (let number = 0; !clear && number < cycle.shards_total; number += shardsARead) {
       run.signal.throwIfAborted();
       const shards = await readRefs(tx, cycle.id, number, shardsARead);
@@ -63,7 +65,7 @@ async function validateAll(run: StageRun, wanted: WantedPaths | null): Promise<D
         refs: refs.map(([remote, stored, facts]) => ({ ...mapRef(run.mapping, remote, facts), stored })),
       }));
       for (const local of localsOf(mapped)) found.add(local);
-      if (wanted || !found.anyTwice) await validateShards(run, tx, mapped, wanted);
+      if (wanted || !found.anyTwice) note(skipped, await validateShards(run, tx, mapped, wanted));
     }
     if (!wanted && found.anyTwice) throw new WantedTwice(found);
     const left = await countPendingShards(tx, cycle.id);
@@ -71,24 +73,37 @@ async function validateAll(run: StageRun, wanted: WantedPaths | null): Promise<D
     const next = left > 0 ? 'sync' : 'deprecate';
     const set = { shards_left: left };
     const moved = await moveStage(tx, cycle, next, { counts: {}, calls: {}, now: services.now(), set });
-    return left > 0 ? jobs : [moved];
+    return { jobs: left > 0 ? jobs : [moved], skipped };
   });
+  logSkipped(services.log, run, skipped);
+  return jobs;
 }
 
-async function validateShards(run: StageRun, tx: Tx, shards: MappedShard[], wanted: WantedPaths | null): Promise<void> {
+const mostLogged = 20;
+
+function note(skipped: Skipped, issues: readonly Issue[]): void {
+  skipped.count += issues.length;
+  skipped.first.push(...issues.slice(0, mostLogged - skipped.first.length));
+}
+
+/** Takes out what can't have its local path. Returns what is said of it. */
+async function validateShards(
+  run: StageRun,
+  tx: Tx,
+  shards: MappedShard[],
+  wanted: WantedPaths | null,
+): Promise<Issue[]> {
   const { cycle } = run;
   const judged = await judgeShards(run, tx, shards, wanted);
-  await addIssues(
-    tx,
-    cycle,
-    judged.flatMap(({ refs }) => refs.flatMap(({ issue }) => issue ?? [])),
-  );
+  const issues = judged.flatMap(({ refs }) => refs.flatMap(({ issue }) => issue ?? []));
+  await addIssues(tx, cycle, issues);
   const changed = judged.filter(({ refs }) => refs.some(({ issue, local, stored }) => issue || local !== stored));
   const rewritten = changed.map(({ number, refs }) => {
     const left = refs.flatMap((ref): ShardRef[] => (ref.issue ? [] : [[ref.remote, ref.local, ref.facts]]));
     return { number, refs: left, skipped: refs.length - left.length };
   });
   if (rewritten.length > 0) await setRefs(tx, cycle.id, rewritten);
+  return issues;
 }
 
 /** Which refs can have their local paths, and why the others can't. */

@@ -12,7 +12,7 @@ import { readingOf } from './value.ts';
 /** The most that AWS gives at a time. */
 const pageSize = 100;
 
-/** All versions that AWS still has, those without labels too. */
+/** All versions that AWS still has, those without labels too, but for one that a rotation has only begun to make. */
 export function createVersions(ask: Ask, describe: Describe, container: Container) {
   async function readPage(path: string, token: string | undefined, signal: AbortSignal) {
     const { ListSecretVersionIdsCommand } = await import('@aws-sdk/client-secrets-manager');
@@ -39,7 +39,7 @@ export function createVersions(ask: Ask, describe: Describe, container: Containe
       const { scheduled } = await describe('metadata', path, signal);
       do {
         const { versions, next } = await readPage(path, token, signal);
-        all.push(...versions);
+        all.push(...versions.filter((version) => !isPending(version)));
         token = follow(next);
       } while (token !== undefined);
       if (scheduled) for (const version of all) version.state = 'deleted';
@@ -78,5 +78,9 @@ function versionOf(
     labels: [...VersionStages],
   };
 }
+
+/** A rotation that is under way, or was given up: this was never the secret's value. */
+const isPending = ({ current, labels }: SecretVersion) =>
+  labels.includes('AWSPENDING') && !current && !labels.includes('AWSPREVIOUS');
 
 const timeOf = ({ createdAt }: SecretVersion) => createdAt?.getTime() ?? 0;

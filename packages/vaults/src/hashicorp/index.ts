@@ -1,4 +1,5 @@
 import { defineVaultBackend } from '../contract.ts';
+import { withinMount } from './api-path.ts';
 import { configSchema } from './config.ts';
 import { credentialsFrom } from './credentials.ts';
 import { policies } from './policy.ts';
@@ -18,6 +19,7 @@ export const hashicorp = defineVaultBackend({
   },
   quotas: [],
   policies,
+  withinContainer: withinMount,
   files({ auth }) {
     const reads = (auth.method === 'kubernetes' || auth.method === 'jwt') && auth.jwt === undefined;
     return reads && auth.jwt_path !== undefined ? [auth.jwt_path] : [];

@@ -52,6 +52,7 @@ export async function* listSecrets(
       const path = folder + name;
       if (name.endsWith('/')) {
         // A folder that no URL can name is shown as it is, so that it is reported and not dropped.
+        if (scope.enters?.(path) === false) continue;
         if (isAddressable(path.slice(0, -1))) unopened.push(path);
         else if (scope.includes(path)) yield bareRef(path);
       } else if (scope.includes(path)) {
