@@ -14,6 +14,7 @@ import { describeApi } from './openapi.ts';
 import { backendActionRoutes } from './routes/backend-actions.ts';
 import { backendRoutes } from './routes/backends.ts';
 import { backupRoutes } from './routes/backups.ts';
+import { conflictRoutes } from './routes/conflicts.ts';
 import { cycleRoutes } from './routes/cycles.ts';
 import { eventRoutes } from './routes/events.ts';
 import { failureRoutes } from './routes/failures.ts';
@@ -109,6 +110,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
         versionRoutes(acts, options);
         revocationRoutes(acts, options);
         backupRoutes(acts, options);
+        conflictRoutes(acts, options);
       });
     },
     { prefix: '/v1' },

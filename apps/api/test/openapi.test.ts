@@ -82,23 +82,25 @@ beforeAll(async () => {
 afterAll(() => cleanup.disposeAsync());
 
 function operationsOf(paths: Record<string, Record<string, Record<string, unknown>>>): Operation[] {
-  return Object.entries(paths).flatMap(([path, byMethod]) =>
-    methods.flatMap((method) => {
-      const described = byMethod[method];
-      if (!described || streaming.has(`${method.toUpperCase()} ${path}`)) return [];
-      const {
-        parameters = [],
-        requestBody,
-        responses,
-      } = described as unknown as {
-        parameters?: Operation['parameters'];
-        requestBody?: { content: Record<string, { schema: JsonSchema }> };
-        responses: Operation['responses'];
-      };
-      const body = requestBody?.content['application/json']?.schema ?? null;
-      return [{ method: method.toUpperCase(), path, parameters, body, responses }];
-    }),
-  ).sort((one, other) => Number(one.method === 'DELETE') - Number(other.method === 'DELETE'));
+  return Object.entries(paths)
+    .flatMap(([path, byMethod]) =>
+      methods.flatMap((method) => {
+        const described = byMethod[method];
+        if (!described || streaming.has(`${method.toUpperCase()} ${path}`)) return [];
+        const {
+          parameters = [],
+          requestBody,
+          responses,
+        } = described as unknown as {
+          parameters?: Operation['parameters'];
+          requestBody?: { content: Record<string, { schema: JsonSchema }> };
+          responses: Operation['responses'];
+        };
+        const body = requestBody?.content['application/json']?.schema ?? null;
+        return [{ method: method.toUpperCase(), path, parameters, body, responses }];
+      }),
+    )
+    .sort((one, other) => Number(one.method === 'DELETE') - Number(other.method === 'DELETE'));
 }
 
 interface Request {
@@ -116,11 +118,10 @@ function requestTo(operation: Operation): fc.Arbitrary<Request> {
     Object.fromEntries(inQuery.map(({ name, schema }) => [name, valid(schema, schemas, known)])),
     { requiredKeys: [] },
   );
-  const oddQuery = fc.dictionary(
-    fc.constantFrom('unknown', ...inQuery.map(({ name }) => name)),
-    pathPart(known),
-    { minKeys: 1, maxKeys: 2 },
-  );
+  const oddQuery = fc.dictionary(fc.constantFrom('unknown', ...inQuery.map(({ name }) => name)), pathPart(known), {
+    minKeys: 1,
+    maxKeys: 2,
+  });
   const examples = bodies[`${method} ${path}`] ?? [];
   const payload = body
     ? fc.oneof(

@@ -8,7 +8,7 @@ import { reportError } from './output/report-error.ts';
 /** One run of a command. */
 interface Run<Options> {
   options: Options;
-  /** The arguments in their order; an optional one that isn't given is an empty text. */
+  /** The arguments in their order; an optional one that isn't given is an empty text, unless there may be many of it. */
   args: readonly string[];
   output: Output;
   env: NodeJS.ProcessEnv;
@@ -48,7 +48,7 @@ export function addCommand<Options = object>(parent: Command, host: Host, spec: 
   return command.action(async () => {
     const options: Options & { json?: boolean } = command.opts();
     const output = createOutput(host.io, options.json === true);
-    const args = command.processedArgs.map((value: string | undefined) => value ?? '');
+    const args = command.processedArgs.flatMap((value: string | string[] | undefined) => value ?? '');
     const { env } = host.io;
     try {
       host.end((await spec.run({ options, args, output, env, api: () => locateApi(env) })) ?? exitCodes.ok);

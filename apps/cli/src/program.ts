@@ -3,6 +3,7 @@ import type { Host } from './command.ts';
 import { backendCommands } from './commands/backend.ts';
 import { backupsCommands } from './commands/backups.ts';
 import { channelCommands } from './commands/channel.ts';
+import { conflictsCommands } from './commands/conflicts.ts';
 import { cyclesCommands } from './commands/cycles.ts';
 import { deliveriesCommands } from './commands/deliveries.ts';
 import { demoCommands } from './commands/demo.ts';
@@ -48,6 +49,7 @@ export function createProgram(host: Host): Command {
     keysCommands,
     backupsCommands,
     heldCommands,
+    conflictsCommands,
     eventsCommands,
     jobsCommands,
     channelCommands,

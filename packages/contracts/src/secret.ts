@@ -118,7 +118,10 @@ export const conflictAnswer = z
     remote_path: z.string(),
     backend: z.string(),
     kind: z.enum(['changed', 'removed']).describe('removed: gone from the vault, and changed here.'),
-    local: side.extend({ source: z.enum(['vault', 'local', 'rollback', 'backup']) }),
+    local: side.extend({
+      source: z.enum(['vault', 'local', 'rollback', 'backup']),
+      deleted: z.boolean().describe('Deleted here: this is what it was.'),
+    }),
     remote: side,
     detected_at: timestamp,
     resolution: z.enum(['local', 'remote']).nullable().describe('What a person said; the next cycle does it.'),

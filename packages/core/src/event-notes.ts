@@ -56,7 +56,7 @@ function notesOf({ type, data }: HappenedEvent, paths: readonly string[], most: 
           `${textOf(key, 'path')} was changed here and ${key.kind === 'removed' ? 'is gone from' : 'in'} the vault.`,
       );
     case 'conflict.resolved':
-      return [text('actor') ? `By ${text('actor')}: ${text('keep')} stays.` : 'Both sides agree again.'];
+      return [resolutionOf(text('keep'), text('actor'))];
     case 'deprecation.held':
       return [`${text('candidates')} of ${text('keys')} keys would go: keyferry held approve ${text('hold_id')}`];
     case 'deprecation.settled':
@@ -64,6 +64,11 @@ function notesOf({ type, data }: HappenedEvent, paths: readonly string[], most: 
     default:
       return [];
   }
+}
+
+function resolutionOf(keep: string, actor: string): string {
+  if (keep === 'both') return 'Both sides agree again.';
+  return `${actor && `By ${actor}: `}${keep === 'local' ? 'what is here' : 'what the vault has'} is kept.`;
 }
 
 const withCode = (data: Record<string, unknown>) => `${textOf(data, 'message')} (${textOf(data, 'code')})`;

@@ -16,7 +16,9 @@ export type Outcome = (typeof outcomes)[number];
 /**
  * Counted beside the outcomes: keys that the listing did not bring (`kept` by a person's word), keys that got another name,
  * how many of the skipped are excluded, sync_paths below which nothing was found, new credentials that the vault refused,
- * keys of which not every earlier version could be read, and values that are carried with a warning.
+ * keys of which not every earlier version could be read, and values that are carried with a warning. Of keys that were changed
+ * here: those that were written to the vault, or could not be, and those whose secret is gone from the vault, which are in
+ * conflict or are kept as values that are only here.
  */
 export const sideCounts = [
   'deprecated',
@@ -33,6 +35,10 @@ export const sideCounts = [
   'credentials_refused',
   'history_incomplete',
   'warned',
+  'pushed',
+  'unpushed',
+  'conflicts_removed',
+  'local_only',
 ] as const;
 export type SideCount = (typeof sideCounts)[number];
 
@@ -51,7 +57,9 @@ export function issuesOf(counts: CycleCounts): number {
     counts.unconfirmed +
     counts.empty +
     counts.credentials_refused +
-    counts.history_incomplete -
+    counts.history_incomplete +
+    counts.unpushed +
+    counts.conflicts_removed -
     counts.excluded
   );
 }

@@ -1,3 +1,4 @@
+import type { AccessMode, WriteMode } from './federation.ts';
 import type { KeyState } from './lifecycle.ts';
 import { nextState } from './lifecycle.ts';
 import type { Outcome } from './outcome.ts';
@@ -99,21 +100,69 @@ export function settle(known: KnownKey | null, remote: RemoteReading, policy: Co
 
 /** Where both sides have changed. A rollback is no value of its own: whatever else the vault has next takes its place. */
 function policyFor(known: KnownKey, remote: RemoteReading, policy: ConflictPolicy): ConflictPolicy {
-  if (known.rolledBack) return 'backend_wins';
+  if (known.rolledBack && !known.tombstone) return 'backend_wins';
   if (known.resolution?.remoteDigest !== remote.digest) return policy;
   return known.resolution.keep === 'remote' ? 'backend_wins' : 'local_wins';
+}
+
+/** Which side a settlement has kept; null where nothing is settled: in conflict, or older than what is stored. */
+export function keptSide(
+  known: Pick<KnownKey, 'localDigest' | 'tombstone'>,
+  { outcome, write }: Settlement,
+  remoteDigest: string,
+): 'local' | 'remote' | 'both' | null {
+  if (outcome === 'conflicting' || outcome === 'skipped') return null;
+  if (write === 'value') return 'remote';
+  return known.localDigest === remoteDigest && !known.tombstone ? 'both' : 'local';
+}
+
+/**
+ * What becomes of a key whose vault holds exactly what Keyferry wrote there itself, though the process that did has not lived to
+ * store it: what the write would have made of it.
+ */
+export function settleOwnWrite(known: KnownKey | null, remote: RemoteReading, now: Date): Settlement {
+  const expired = remote.expiresAt !== null && remote.expiresAt <= now;
+  if (known === null) return { outcome: 'added', write: 'value', state: expired ? 'expired' : 'active' };
+  const written = nextState(known, 'written') as KeyState;
+  const state = expired && !known.revoked ? 'expired' : written;
+  const has = known.localDigest === remote.digest && !known.tombstone;
+  const restored = state === 'active' && known.state !== 'active';
+  const outcome = restored ? 'restored' : has ? 'unchanged' : 'updated';
+  return { outcome, write: has ? 'metadata' : 'value', state };
+}
+
+/** Whether cycles write to a vault what was changed here. */
+export const pushes = (backend: { access_mode: AccessMode; writes: WriteMode }): boolean =>
+  backend.access_mode === 'read_and_write' && backend.writes === 'write_through';
+
+/**
+ * Whether a key's value here is to be written to a vault that lacks it: it is served, it is nobody's rollback, and no conflict
+ * is left. `after` is how it was settled with what the vault has.
+ */
+export function isPushed(known: KnownKey, after: Settlement, remoteDigest: string): boolean {
+  return (
+    keptSide(known, after, remoteDigest) === 'local' &&
+    !known.tombstone &&
+    !known.rolledBack &&
+    !known.revoked &&
+    after.state === 'active'
+  );
 }
 
 export type Removal =
   | 'goes' // along the lifecycle: deprecated
   | 'stays' // as a value that is only here
-  | 'conflicting'; // flagged, and served as it was
+  | 'conflicting' // flagged, and served as it was
+  | 'forgotten'; // deleted on both sides: nothing is left to be remembered
 
 /** What becomes of a key whose secret was proven gone from the vault. */
 export function settleRemoval(
-  known: Pick<KnownKey, 'baseDigest' | 'localDigest' | 'rolledBack' | 'resolution'>,
+  known: Pick<KnownKey, 'baseDigest' | 'localDigest' | 'rolledBack' | 'tombstone' | 'resolution'>,
   policy: ConflictPolicy,
 ): Removal {
+  if (known.tombstone) return 'forgotten';
+  // The vault never had it.
+  if (known.baseDigest === absentDigest) return 'stays';
   if (known.localDigest === known.baseDigest || known.rolledBack) return 'goes';
   const { resolution } = known;
   const wins =

@@ -1,5 +1,16 @@
 import { expect, test } from 'vitest';
-import { type ConflictPolicy, conflictPolicies, type KnownKey, type RemoteReading, settle } from '../src/index.ts';
+import {
+  absentDigest,
+  type ConflictPolicy,
+  conflictPolicies,
+  isPushed,
+  type KnownKey,
+  keptSide,
+  type RemoteReading,
+  settle,
+  settleOwnWrite,
+  settleRemoval,
+} from '../src/index.ts';
 
 const now = new Date('2026-06-01T12:00:00Z');
 const hours = (count: number) => new Date(now.getTime() + count * 3_600_000);
@@ -152,4 +163,200 @@ test('a key that is ahead of the vault and found again is restored, with the val
   expect(outcomeOf({ ...archived, rolledBack: true }, same)).toBe('restored, metadata, active');
   expect(outcomeOf(archived, same)).toBe('restored, metadata, active');
   expect(outcomeOf(archived, changed, 'local_wins')).toBe('restored, remote_noted, active');
+});
+
+// design.md, 5. Federation, Conflicts: every case, under backend_wins, local_wins and manual.
+const other: RemoteReading = { ...changed, digest: 'b' };
+const back = { state: 'archived', tombstone: true } as const;
+const onlyHere = {
+  localDigest: 'c',
+  baseDigest: absentDigest,
+  remoteDigest: absentDigest,
+  remoteVersion: null,
+  remoteRevision: null,
+  remoteCreatedAt: null,
+};
+const said = (keep: 'local' | 'remote', remoteDigest = 'b') => ({ resolution: { keep, remoteDigest } });
+type Three = readonly [backendWins: string, localWins: string, manual: string];
+const all = (expected: string): Three => [expected, expected, expected];
+
+test.each<[string, Partial<KnownKey>, RemoteReading, Three]>([
+  ['nothing changed', {}, same, all('unchanged, none, active')],
+  ['only the vault changed', {}, other, all('updated, value, active')],
+  ['only here', { localDigest: 'c' }, same, all('ahead, none, active')],
+  ['both alike', { localDigest: 'b' }, other, all('unchanged, metadata, active')],
+  [
+    'both',
+    { localDigest: 'c' },
+    other,
+    ['updated, value, active', 'ahead, remote_noted, active', 'conflicting, none, active'],
+  ],
+  [
+    'only here so far, and the same in the vault by now',
+    { ...onlyHere, localDigest: 'b' },
+    other,
+    all('unchanged, metadata, active'),
+  ],
+  [
+    'only here so far, and another in the vault by now',
+    onlyHere,
+    other,
+    ['updated, value, active', 'ahead, remote_noted, active', 'conflicting, none, active'],
+  ],
+  ['deleted here, the vault unchanged', back, same, all('ahead, none, archived')],
+  [
+    'deleted here, the vault changed',
+    back,
+    other,
+    ['restored, value, active', 'ahead, remote_noted, archived', 'conflicting, none, archived'],
+  ],
+  [
+    'deleted here after a change, the vault changed to that value',
+    { ...back, localDigest: 'b' },
+    other,
+    ['restored, value, active', 'ahead, remote_noted, archived', 'conflicting, none, archived'],
+  ],
+  [
+    'rolled back and then deleted here, the vault changed',
+    { ...back, localDigest: 'z', rolledBack: true },
+    other,
+    ['restored, value, active', 'ahead, remote_noted, archived', 'conflicting, none, archived'],
+  ],
+  ['rolled back, the vault unchanged', { localDigest: 'z', rolledBack: true }, same, all('ahead, none, active')],
+  ['rolled back, the vault changed', { localDigest: 'z', rolledBack: true }, other, all('updated, value, active')],
+  [
+    'revoked, both changed',
+    { localDigest: 'c', state: 'archived', revoked: true },
+    other,
+    ['updated, value, archived', 'ahead, remote_noted, archived', 'conflicting, none, archived'],
+  ],
+  ['revoked, only here', { localDigest: 'c', state: 'archived', revoked: true }, same, all('ahead, none, archived')],
+  [
+    'revoked and deleted here, the vault changed',
+    { ...back, revoked: true },
+    other,
+    ['updated, value, archived', 'ahead, remote_noted, archived', 'conflicting, none, archived'],
+  ],
+  [
+    'expired, both changed, the new version without an expiry',
+    { localDigest: 'c', state: 'expired', expiresAt: hours(-1) },
+    other,
+    ['restored, value, active', 'restored, remote_noted, active', 'conflicting, none, expired'],
+  ],
+  [
+    'both changed, and the vault’s has expired',
+    { localDigest: 'c' },
+    { ...other, expiresAt: hours(-1) },
+    ['updated, value, expired', 'ahead, remote_noted, expired', 'conflicting, none, active'],
+  ],
+  [
+    'both, and somebody said: the vault’s',
+    { localDigest: 'c', ...said('remote') },
+    other,
+    all('updated, value, active'),
+  ],
+  ['both, and somebody said: ours', { localDigest: 'c', ...said('local') }, other, all('ahead, remote_noted, active')],
+  [
+    'both, and somebody said so of another value',
+    { localDigest: 'c', ...said('remote', 'x') },
+    other,
+    ['updated, value, active', 'ahead, remote_noted, active', 'conflicting, none, active'],
+  ],
+  [
+    'both, and somebody said so of its absence',
+    { localDigest: 'c', ...said('local', absentDigest) },
+    other,
+    ['updated, value, active', 'ahead, remote_noted, active', 'conflicting, none, active'],
+  ],
+  [
+    'deleted here, and somebody said: the vault’s',
+    { ...back, ...said('remote') },
+    other,
+    all('restored, value, active'),
+  ],
+  [
+    'deleted here, and somebody said: it stays deleted',
+    { ...back, ...said('local') },
+    other,
+    all('ahead, remote_noted, archived'),
+  ],
+  [
+    'only here so far, and somebody said: ours',
+    { ...onlyHere, ...said('local') },
+    other,
+    all('ahead, remote_noted, active'),
+  ],
+  [
+    'an older version, both changed',
+    { localDigest: 'c' },
+    { ...other, createdAt: hours(-11) },
+    all('skipped, none, active'),
+  ],
+])('changed: %s', (_, key, remote, expected) => {
+  expect(conflictPolicies.map((policy) => outcomeOf(key, remote, policy))).toEqual(expected);
+});
+
+test.each<[string, Partial<KnownKey>, Three]>([
+  ['unchanged here', {}, all('goes')],
+  ['changed here', { localDigest: 'c' }, ['goes', 'stays', 'conflicting']],
+  ['rolled back here', { localDigest: 'c', rolledBack: true }, all('goes')],
+  ['only here anyway', onlyHere, all('stays')],
+  ['deleted here', back, all('forgotten')],
+  ['changed here, and somebody said: ours', { localDigest: 'c', ...said('local', absentDigest) }, all('stays')],
+  ['changed here, and somebody said: it goes', { localDigest: 'c', ...said('remote', absentDigest) }, all('goes')],
+  [
+    'changed here, and somebody said so of a value',
+    { localDigest: 'c', ...said('local') },
+    ['goes', 'stays', 'conflicting'],
+  ],
+])('gone from the vault: %s', (_, key, expected) => {
+  expect(conflictPolicies.map((policy) => settleRemoval({ ...known, ...key }, policy))).toEqual(expected);
+});
+
+test.each<[string, Partial<KnownKey>, RemoteReading, Three]>([
+  ['both changed', { localDigest: 'c' }, other, ['remote', 'local', 'null']],
+  ['both changed alike', { localDigest: 'b' }, other, all('both')],
+  ['only here', { localDigest: 'c' }, same, all('local')],
+  ['deleted here, the vault changed', back, other, ['remote', 'local', 'null']],
+  ['an older version', { localDigest: 'c' }, { ...other, createdAt: hours(-11) }, all('null')],
+])('the side that is kept: %s', (_, key, remote, expected) => {
+  const one = { ...known, ...key };
+  const kept = (policy: ConflictPolicy) => String(keptSide(one, settle(one, remote, policy, now), remote.digest));
+  expect(conflictPolicies.map(kept)).toEqual(expected);
+});
+
+test.each<[string, Partial<KnownKey>, RemoteReading, readonly [boolean, boolean, boolean]]>([
+  ['only here', { localDigest: 'c' }, same, [true, true, true]],
+  ['both', { localDigest: 'c' }, other, [false, true, false]],
+  ['neither', {}, same, [false, false, false]],
+  ['both alike', { localDigest: 'b' }, other, [false, false, false]],
+  ['deleted here', back, same, [false, false, false]],
+  ['rolled back', { localDigest: 'c', rolledBack: true }, same, [false, false, false]],
+  ['revoked', { localDigest: 'c', state: 'archived', revoked: true }, same, [false, false, false]],
+  [
+    'expired',
+    { localDigest: 'c', state: 'expired', expiresAt: hours(-1) },
+    { ...same, expiresAt: hours(-1) },
+    [false, false, false],
+  ],
+  ['deprecated, and found again', { localDigest: 'c', state: 'deprecated' }, same, [true, true, true]],
+])('written to the vault under backend_wins, local_wins and manual: changed %s', (_, key, remote, expected) => {
+  const one = { ...known, ...key };
+  const pushed = (policy: ConflictPolicy) => isPushed(one, settle(one, remote, policy, now), remote.digest);
+  expect(conflictPolicies.map(pushed)).toEqual(expected);
+});
+
+test.each<[string, Partial<KnownKey> | null, RemoteReading, string]>([
+  ['nobody knows', null, other, 'added, value, active'],
+  ['had another value', {}, other, 'updated, value, active'],
+  ['had been changed to another value', { localDigest: 'c' }, other, 'updated, value, active'],
+  ['had that value here', { localDigest: 'b' }, other, 'unchanged, metadata, active'],
+  ['was deleted here', back, other, 'restored, value, active'],
+  ['was deprecated', { state: 'deprecated' }, other, 'restored, value, active'],
+  ['had expired', { state: 'expired', expiresAt: hours(-1) }, other, 'restored, value, active'],
+  ['is revoked', { state: 'archived', revoked: true }, other, 'updated, value, archived'],
+  ['has expired in the vault', {}, { ...other, expiresAt: hours(-1) }, 'updated, value, expired'],
+])('a write of ours that was not stored, to a key that %s', (_, key, remote, expected) => {
+  const { outcome, write, state } = settleOwnWrite(key && { ...known, ...key }, remote, now);
+  expect(`${outcome}, ${write}, ${state}`).toBe(expected);
 });

@@ -1,3 +1,4 @@
+export { type ResolvedConflicts, resolveBackendConflicts } from './acts/resolve-conflicts.ts';
 export { type Restored, restoreBackup } from './acts/restore-backup.ts';
 export { type Revoked, revokeKeys } from './acts/revoke-keys.ts';
 export { type RolledBack, rollBackKey } from './acts/roll-back-key.ts';

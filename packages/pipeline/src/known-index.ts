@@ -6,10 +6,16 @@ import { type KnownRevision, remoteHash } from '@keyferry/store';
  * revision and a few marks. A hundred thousand keys take some 5 MB, where a Map of strings would take ten times that.
  */
 export class KnownIndex {
+  readonly #pushes: boolean;
   #hashes = new Uint32Array(0);
   #revisions = new Uint32Array(0);
   #marks = new Uint8Array(0);
   #size = 0;
+
+  /** `pushes`: what was changed here is written to the vault, and has to be read for that. */
+  constructor({ pushes }: { pushes: boolean }) {
+    this.#pushes = pushes;
+  }
 
   add(known: KnownRevision): void {
     if (this.#marks.length < 2 * (this.#size + 1)) this.#grow();
@@ -18,13 +24,24 @@ export class KnownIndex {
     this.#revisions.set(revisionWords(known.remote_revision), slot * 2);
     this.#marks[slot] =
       marks.used |
-      (known.state === 'active' || known.state === 'deprecated' ? marks.live : 0) |
-      (known.remote_revision === null || known.missed || returnsWhenFound(known) ? marks.needsReading : 0);
+      (known.state === 'active' || known.state === 'deprecated' || known.tombstone ? marks.live : 0) |
+      (this.#hasToBeRead(known) ? marks.needsReading : 0);
     this.#size++;
+  }
+
+  #hasToBeRead(known: KnownRevision): boolean {
+    const { remote_revision, missed, unsettled, ahead } = known;
+    return remote_revision === null || missed || unsettled || (ahead && this.#pushes) || returnsWhenFound(known);
   }
 
   has(remotePath: string): boolean {
     return this.#find(remotePath) >= 0;
+  }
+
+  /** Whether a key was marked as listed. */
+  hasSeen(remotePath: string): boolean {
+    const slot = this.#find(remotePath);
+    return slot >= 0 && ((this.#marks[slot] as number) & marks.seen) !== 0;
   }
 
   /** Marks a key as listed, and tells whether nothing about it has changed. */
@@ -38,7 +55,7 @@ export class KnownIndex {
     return this.#revisions[slot * 2] === high && this.#revisions[slot * 2 + 1] === low ? 'unchanged' : 'changed';
   }
 
-  /** Hashes of active and deprecated keys that were not seen, in batches. */
+  /** Hashes of active and deprecated keys, and of what was deleted here, that were not seen, in batches. */
   *unseenLive(batchSize: number): Generator<Buffer[]> {
     let batch: Buffer[] = [];
     for (let slot = 0; slot < this.#marks.length; slot++) {

@@ -4,6 +4,7 @@ export * from './backups.ts';
 export * from './channels.ts';
 export * from './close-cycle.ts';
 export * from './collect-notices.ts';
+export * from './conflicts.ts';
 export * from './credential-keys.ts';
 export * from './cycles.ts';
 export { asStoreError, defaultTenantId, openStore, type Store, type StoreOptions, type Tx } from './database.ts';
@@ -15,19 +16,34 @@ export { loadMasterKey, type MasterKey, type MasterKeySource } from './encryptio
 export * from './failures.ts';
 export * from './findings.ts';
 export { remoteHash } from './hash.ts';
+export * from './heal-intents.ts';
 export * from './holds.ts';
 export * from './issues.ts';
 export * from './key-changes.ts';
 export * from './key-events.ts';
 export * from './key-versions.ts';
 export * from './keys.ts';
-export * from './known-keys.ts';
+export {
+  eachKeyOf,
+  type KnownRevision,
+  keepNames,
+  keyNames,
+  keysToPreview,
+  knownRevisions,
+  loadKeys,
+  noteNamed,
+  noteSeen,
+  ownersOf,
+  type StoredKey,
+} from './known-keys.ts';
+export * from './local-values.ts';
 export { migrate, pendingMigrations } from './migrate.ts';
 export * from './move-keys.ts';
 export * from './notification-rules.ts';
 export * from './outbox.ts';
 export * from './reconcile.ts';
 export * from './removal.ts';
+export * from './removal-facts.ts';
 export * from './remove-backend.ts';
 export * from './renames.ts';
 export type { ShardRef } from './schema.ts';

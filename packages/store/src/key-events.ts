@@ -3,7 +3,7 @@ import type { Backend } from './backends.ts';
 import type { Tx } from './database.ts';
 import { appendEvents, type NewEvent } from './outbox.ts';
 
-type KeyEventType = Extract<EventType, `keys.${string}`>;
+type KeyEventType = Extract<EventType, `keys.${string}` | `conflict.${string}`>;
 
 /** What an event tells of one key beside its path. */
 export type KeyFacts = Record<string, string | number | Date | null>;

@@ -15,13 +15,25 @@ export interface KnownRevision {
   missed: boolean;
   /** Deleted here, and not in the vault. */
   tombstone: boolean;
+  /** In conflict, or a write to it was begun: it is looked at, whether the vault has changed it or not. */
+  unsettled: boolean;
+  /** Has a value that the vault lacks, and that may be written there. */
+  ahead: boolean;
 }
 
 /** Of a key that was noted as gone and stays, by a setting or by a person's word. */
 const missed = sql<boolean>`(kept OR missing_since IS NOT NULL)`.as('missed');
 
+const ahead = sql<boolean>`(local_digest <> base_digest AND NOT rolled_back AND NOT tombstone AND NOT revoked
+  AND state IN ('active', 'deprecated'))`.as('ahead');
+
+/** Looked up once for all keys of a page, since there are few of either. */
+const unsettled = (backendId: string) =>
+  sql<boolean>`(id IN (SELECT c.key_id FROM conflicts c WHERE c.backend_id = ${backendId})
+    OR remote_hash IN (SELECT i.remote_hash FROM write_intents i WHERE i.backend_id = ${backendId}))`.as('unsettled');
+
 /** What a person said of a conflict. */
-const resolution = sql<ConflictResolution | null>`(SELECT json_build_object('keep', c.resolution,
+export const resolution = sql<ConflictResolution | null>`(SELECT json_build_object('keep', c.resolution,
     'remoteDigest', encode(c.remote_digest, 'hex')) FROM conflicts c WHERE c.key_id = keys.id AND c.resolution IS NOT NULL)`;
 
 const pageSize = 10_000;
@@ -35,7 +47,7 @@ export async function* knownRevisions(
   yield* pages((after) =>
     store.inTenant(tenantId, (tx) =>
       pageOfKeys(tx, backendId, after)
-        .select(['id', 'remote_revision', 'state', 'revoked', 'tombstone', missed])
+        .select(['id', 'remote_revision', 'state', 'revoked', 'tombstone', missed, ahead, unsettled(backendId)])
         .execute(),
     ),
   );
@@ -75,6 +87,8 @@ export interface StoredKey extends KnownKey {
   /** When the current value was made. */
   valueAt: Date;
   expiryReminderAt: Date | null;
+  /** The number of its last write through Keyferry. */
+  writeSeq: number;
 }
 
 /**
@@ -113,6 +127,7 @@ export async function loadKeys(
             'expiry_reminder_at',
             'rolled_back',
             'tombstone',
+            'write_seq',
             resolution.as('resolution'),
             missed,
             valueAt.as('value_at'),
@@ -150,6 +165,7 @@ export async function loadKeys(
         deprecatedAt: row.deprecated_at,
         valueAt: row.value_at,
         expiryReminderAt: row.expiry_reminder_at,
+        writeSeq: row.write_seq,
       },
     ]),
   );

@@ -12,41 +12,45 @@ export interface Candidate {
 }
 
 /**
+ * What is only here can't be missing from the vault; of what was deleted here it is to be known whether the vault still has it.
  * Active keys can go; those that went already since they were absent go once more where the settings leave them out, with a
  * grace of its own, since nobody looks whether they have come back. Any key can have another name.
  */
 function canGo(cause: LossCause) {
   if (cause === 'renamed') return sql<boolean>`TRUE`;
-  return sql<boolean>`(NOT kept AND (state = 'active'
+  return sql<boolean>`(NOT kept AND (${cause} <> 'absent' OR remote_digest <> '') AND (state = 'active'
+    OR (${cause} = 'absent' AND tombstone)
     OR (${cause} = 'out_of_scope' AND state = 'deprecated' AND deprecated_for IS DISTINCT FROM 'out_of_scope')))`;
 }
 
-/** Notes keys that a cycle may remove, and why. */
+/** Notes keys that a cycle may remove, and why; none that was written since the vault was asked, where that is given. */
 export async function addCandidates(
   tx: Tx,
   cycle: Pick<Cycle, 'id' | 'tenant_id'>,
   keyIds: readonly string[],
   cause: Exclude<LossCause, 'renamed'> = 'absent',
+  lastWrite: number | null = null,
 ): Promise<void> {
   if (keyIds.length === 0) return;
   await sql`INSERT INTO candidates (cycle_id, key_id, tenant_id, cause)
     SELECT ${cycle.id}, id, ${cycle.tenant_id}, ${cause} FROM keys
     WHERE id = ANY(${keyIds}::uuid[]) AND ${canGo(cause)}
+      AND (${lastWrite}::bigint IS NULL OR write_seq <= ${lastWrite}::bigint)
     ON CONFLICT DO NOTHING`.execute(tx);
 }
 
-/** Active and deprecated keys among these, by hash of their remote path; `kept` by a person's word. */
+/** Active and deprecated keys among these, and what was deleted here, by hash of their remote path; `kept` by a person's word. */
 export async function liveKeys(
   tx: Tx,
   backendId: string,
   hashes: readonly Buffer[],
-): Promise<(Candidate & { kept: boolean })[]> {
+): Promise<(Candidate & { kept: boolean; tombstone: boolean })[]> {
   return await tx
     .selectFrom('keys')
-    .select(['id', 'remote_path as remotePath', 'local_path as localPath', 'kept'])
+    .select(['id', 'remote_path as remotePath', 'local_path as localPath', 'kept', 'tombstone'])
     .where('backend_id', '=', backendId)
     .where('remote_hash', '=', sql<Buffer>`ANY(${hashes}::bytea[])`)
-    .where('state', 'in', ['active', 'deprecated'])
+    .where((eb) => eb.or([eb('state', 'in', ['active', 'deprecated']), eb('tombstone', '=', true)]))
     .execute();
 }
 

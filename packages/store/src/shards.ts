@@ -11,7 +11,7 @@ export type Shard = Selectable<Database['shards']>;
 /** What is told of one secret that needs a person's eye. */
 export interface Issue {
   remotePath: string;
-  outcome: Outcome | 'unconfirmed' | 'empty' | 'credentials' | 'history' | 'warned';
+  outcome: Outcome | 'unconfirmed' | 'empty' | 'credentials' | 'history' | 'warned' | 'unpushed';
   code: string;
   class: string | null;
   message: string;

@@ -27,6 +27,13 @@ export interface KeyWrite {
   expiryReminderAt: Date | null;
   rotationDueAt: Date | null;
   rolledBack: boolean;
+  /** Deleted here, and not in the vault. */
+  tombstone: boolean;
+  /** Keyferry made the secret in the vault; false leaves it as it was. */
+  owned: boolean;
+  ownedFor: string | null;
+  /** Whether type and content type are those of the value that is served, and not of another one that the vault has. */
+  describesValue: boolean;
   ciphertext: Buffer | null;
   /** Until when the version that was current before may still be read by its number; null where none was replaced. */
   readableUntil: Date | null;
@@ -101,18 +108,19 @@ async function insertKeys(tx: Tx, context: WriteContext, writes: readonly Sorted
         ${column((w) => w.remoteRevision)}::text[], ${column((w) => w.remoteCreatedAt)}::timestamptz[],
         ${column((w) => w.remoteDigest)}::bytea[], ${column((w) => w.expiresAt)}::timestamptz[],
         ${column((w) => w.purgeAt)}::timestamptz[], ${column((w) => w.expiryReminderAt)}::timestamptz[],
-        ${column((w) => w.rotationDueAt)}::timestamptz[], ${column((w) => w.ciphertext)}::bytea[])
+        ${column((w) => w.rotationDueAt)}::timestamptz[], ${column((w) => w.owned)}::boolean[],
+        ${column((w) => w.ownedFor)}::text[], ${column((w) => w.ciphertext)}::bytea[])
       WITH ORDINALITY AS w (id, version, remote_path, remote_hash, local_path, type, state, content_type, metadata,
         remote_version, remote_revision, remote_created_at, digest, expires_at, purge_at, expiry_reminder_at,
-        rotation_due_at, ciphertext, place)),
+        rotation_due_at, owned, owned_for, ciphertext, place)),
     created AS (
       INSERT INTO keys (id, tenant_id, backend_id, remote_path, remote_hash, local_path, type, state, version, content_type,
         metadata, remote_version, remote_revision, remote_created_at, base_digest, local_digest, remote_digest,
-        digest_key_id, expires_at, purge_at, expiry_reminder_at, rotation_due_at, value_at, created_in, state_changed_at,
-        last_seen_at, created_at, updated_at)
+        digest_key_id, expires_at, purge_at, expiry_reminder_at, rotation_due_at, owned, owned_for, value_at, created_in,
+        state_changed_at, last_seen_at, created_at, updated_at)
       SELECT id, ${tenantId}, ${context.backendId}, remote_path, remote_hash, local_path, type, state, version,
         content_type, metadata, remote_version, remote_revision, remote_created_at, digest, digest, digest,
-        ${context.digestKeyId}, expires_at, purge_at, expiry_reminder_at, rotation_due_at,
+        ${context.digestKeyId}, expires_at, purge_at, expiry_reminder_at, rotation_due_at, owned, owned_for,
         coalesce(remote_created_at, ${now}::timestamptz), ${context.cycleId}, ${now}::timestamptz, ${now}::timestamptz,
         ${now}::timestamptz, ${now}::timestamptz
       FROM w ORDER BY place
@@ -139,10 +147,12 @@ function columnsOf(writes: readonly SortedWrite[]) {
     ${column((w) => w.remoteDigest)}::bytea[], ${column((w) => w.expiresAt)}::timestamptz[],
     ${column((w) => w.purgeAt)}::timestamptz[], ${column((w) => w.expiryReminderAt)}::timestamptz[],
     ${column((w) => w.rotationDueAt)}::timestamptz[], ${column((w) => w.rolledBack)}::boolean[],
-    ${column((w) => w.ciphertext !== null)}::boolean[])
+    ${column((w) => w.ciphertext !== null)}::boolean[], ${column((w) => w.tombstone)}::boolean[],
+    ${column((w) => w.owned)}::boolean[], ${column((w) => w.ownedFor)}::text[],
+    ${column((w) => w.describesValue)}::boolean[])
     AS w (id, row_version, version, type, state, content_type, metadata, remote_version, remote_revision,
       remote_created_at, base_digest, local_digest, remote_digest, expires_at, purge_at, expiry_reminder_at,
-      rotation_due_at, rolled_back, rotated)`;
+      rotation_due_at, rolled_back, rotated, tombstone, owned, owned_for, describes_value)`;
 }
 
 async function updateKeys(tx: Tx, context: WriteContext, writes: readonly SortedWrite[]): Promise<string[]> {
@@ -152,13 +162,15 @@ async function updateKeys(tx: Tx, context: WriteContext, writes: readonly Sorted
     tx,
   );
   const { rows } = await sql<{ id: string }>`
-    UPDATE keys k SET row_version = k.row_version + 1, version = w.version, type = w.type, state = w.state,
-      content_type = w.content_type, metadata = w.metadata, remote_version = w.remote_version,
+    UPDATE keys k SET row_version = k.row_version + 1, version = w.version, state = w.state,
+      type = CASE WHEN w.describes_value THEN w.type ELSE k.type END,
+      content_type = CASE WHEN w.describes_value THEN w.content_type ELSE k.content_type END, metadata = w.metadata, remote_version = w.remote_version,
       remote_revision = w.remote_revision, remote_created_at = w.remote_created_at, base_digest = w.base_digest,
       local_digest = w.local_digest, remote_digest = w.remote_digest, digest_key_id = ${context.digestKeyId},
       expires_at = w.expires_at, purge_at = w.purge_at, expiry_reminder_at = w.expiry_reminder_at,
       archive_at = NULL, archive_reminder_at = NULL, rotation_due_at = w.rotation_due_at,
-      rotation_told = k.rotation_told AND NOT w.rotated, rolled_back = w.rolled_back, kept = false, missing_since = NULL,
+      rotation_told = k.rotation_told AND NOT w.rotated, rolled_back = w.rolled_back, tombstone = w.tombstone,
+      owned = k.owned OR w.owned, owned_for = coalesce(w.owned_for, k.owned_for), kept = false, missing_since = NULL,
       value_at = CASE WHEN w.rotated THEN coalesce(w.remote_created_at, ${context.now}) ELSE k.value_at END,
       state_changed_at = CASE WHEN k.state = w.state THEN k.state_changed_at ELSE ${context.now} END,
       deprecated_at = CASE WHEN w.state = 'active' THEN NULL ELSE k.deprecated_at END,

@@ -1,6 +1,7 @@
 import type { Outcome, PlanWord } from '@keyferry/core';
 import type { Candidate, Issue } from '@keyferry/store';
-import { type Judged, versionAfter } from '../stages/decide.ts';
+import type { Judged } from '../stages/decide.ts';
+import { versionAfter } from '../stages/write-of.ts';
 
 /** One line of a plan. Never a value. */
 export interface PlanChange {

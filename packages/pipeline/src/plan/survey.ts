@@ -61,7 +61,9 @@ async function lookAtMissed(plan: PlanRun): Promise<Set<string>> {
 }
 
 /** Live keys that the listing did not bring, in batches. Can be asked for again and again: none is kept in memory. */
-export async function* eachMissed(plan: PlanRun): AsyncGenerator<(Candidate & { kept: boolean })[]> {
+export async function* eachMissed(
+  plan: PlanRun,
+): AsyncGenerator<(Candidate & { kept: boolean; tombstone: boolean })[]> {
   const { services, backend, known, signal } = plan;
   for (const hashes of known.unseenLive(missedBatch)) {
     signal.throwIfAborted();

@@ -1,26 +1,18 @@
 import { randomUUID } from 'node:crypto';
-import {
-  classOf,
-  describeError,
-  isServed,
-  type KeyChange,
-  KeyferryError,
-  type Outcome,
-  outcomes,
-} from '@keyferry/core';
+import { classOf, describeError, KeyferryError } from '@keyferry/core';
 import {
   addCandidates,
   addIssues,
   appendEvents,
   type Backend,
+  type BegunWrite,
+  begunWrites,
   byCycle,
   type Dispatch,
+  endWrites,
   holdShard,
   type Issue,
-  keyEvents,
   loadKeys,
-  type NewEvent,
-  type NewKeyChange,
   noteFindings,
   noteKeyChanges,
   noteSeen,
@@ -33,10 +25,13 @@ import {
   writeKeys,
 } from '@keyferry/store';
 import type { SecretReading } from '@keyferry/vaults';
-import { type Decision, decide, pathTaken } from './decide.ts';
+import { conflictsIn, keepConflicts, keptIn, settleConflicts } from './conflicts.ts';
+import { type Decision, type DecisionInput, decide, pathTaken } from './decide.ts';
 import { readHistory } from './history.ts';
 import { isOwn } from './map-ref.ts';
+import { type Pushes, pushAhead } from './push.ts';
 import type { BackendRun, StageRun } from './stage-run.ts';
+import { changesOf, countOutcomes, eventsOf } from './tell.ts';
 
 /** What a shard has read so far and not yet written. */
 export interface Part {
@@ -58,19 +53,23 @@ export const emptyPart = (): Part => ({ readings: [], failed: [], bytes: 0 });
 
 const maxRounds = 5;
 
+/** A shard that is worked on, and the number of the backend's last write through Keyferry, from before the vault was asked. */
+export type ShardAtWork = Shard & { lastWrite: number };
+
 /**
  * Load, decide, commit once: keys, versions, events, issues and what is left of the shard, in one transaction. Keys that
  * somebody else wrote between the reading and the writing are looked at again in another round. Takes what is settled out
  * of `left`, and returns the jobs that come next, if this was the end of the shard.
  */
-export async function commitPart(run: StageRun, shard: Shard, left: Left, part: Part): Promise<Dispatch[]> {
+export async function commitPart(run: StageRun, shard: ShardAtWork, left: Left, part: Part): Promise<Dispatch[]> {
   let readings = part.readings;
   let failed = part.failed.map(({ remote, error }) => reportOf(remote, error));
+  const pushes: Pushes = new Map();
   for (let round = 0; round < maxRounds; round++) {
     // Where a key has come to be in the meantime nothing is written over it: it is overtaken, and looked up then.
     const lookUp = round > 0 || failed.length > 0 || shard.attempts > 1 || !shard.all_new;
-    const found = lookUp ? await find(run, readings, failed) : nothingFound;
-    const result = await commitRound(run, shard, left, { readings, failed, ...found });
+    const found = await find(run, readings, failed, lookUp);
+    const result = await commitRound(run, shard, left, { readings, failed, pushes, ...found });
     for (const remote of result.settled) left.delete(remote);
     if (result.overtaken.length === 0) return result.next;
     readings = result.overtaken;
@@ -93,44 +92,56 @@ export interface Found {
   known: Map<string, StoredKey>;
   /** By local path. */
   owners: Awaited<ReturnType<typeof ownersOf>>;
+  /** Writes to the vault that were begun and not stored, by remote path. */
+  begun: Map<string, BegunWrite>;
 }
 
-const nothingFound: Found = { known: new Map(), owners: new Map() };
-
-export async function find({ services, backend }: BackendRun, readings: Reading[], failed: Issue[]): Promise<Found> {
+/** `lookUp`: whether there may be keys of these secrets. Secrets of which there is none may be ours all the same. */
+export async function find(
+  { services, backend }: BackendRun,
+  readings: Reading[],
+  failed: Issue[],
+  lookUp = true,
+): Promise<Found> {
   const locals = readings.map(({ local }) => local);
+  const remotes = pathsOf(readings, failed);
   return await services.store.inTenant(backend.tenant_id, async (tx) => ({
-    known: await loadKeys(tx, backend.id, pathsOf(readings, failed)),
-    owners: await ownersOf(tx, locals),
+    known: lookUp ? await loadKeys(tx, backend.id, remotes) : new Map(),
+    owners: lookUp ? await ownersOf(tx, locals) : new Map(),
+    begun: await begunWrites(tx, backend.id, remotes),
   }));
 }
 
 /** A reading beside its key. A key keeps its name until it is renamed, which the guard has its say in. */
-export function placeOf(read: Reading, { known, owners }: Found, backend: Pick<Backend, 'id'>) {
+export function placeOf(read: Reading, { known, owners, begun }: Found, backend: Pick<Backend, 'id'>) {
   const stored = known.get(read.remote) ?? null;
   const item = stored ? { ...read, local: stored.localPath } : read;
   const owner = stored ? undefined : owners.get(item.local);
-  return { item, stored, taken: owner !== undefined && !isOwn(owner, backend, item.remote) };
+  const taken = owner !== undefined && !isOwn(owner, backend, item.remote);
+  return { item, stored, taken, begun: begun.get(read.remote) ?? null };
 }
 
 async function commitRound(
   run: StageRun,
-  shard: Shard,
+  shard: ShardAtWork,
   left: Left,
-  { readings, failed, known, owners }: Found & { readings: Reading[]; failed: Issue[] },
+  { readings, failed, pushes, ...found }: Found & { readings: Reading[]; failed: Issue[]; pushes: Pushes },
 ): Promise<RoundResult> {
   const { services, cycle, backend } = run;
+  const { known } = found;
   const now = services.now();
   const keys = await services.keyring.ofTenant(cycle.tenant_id);
-  const decideOn = (read: Reading, earlier?: SecretReading[]): Decision => {
-    const { item, stored, taken } = placeOf(read, { known, owners }, backend);
-    if (taken) return { ...pathTaken(item), write: null };
+  const decideOn: DecideOn = (read, more = {}) => {
+    const { item, stored, taken, begun } = placeOf(read, found, backend);
+    if (taken) return { ...pathTaken(item), write: null, pushed: false };
     const { judge, lifecycle } = run;
+    const { lastWrite } = shard;
     const id = randomUUID();
-    return decide({ item, known: stored, id, backend, judge, lifecycle, keys, now, ...(earlier && { earlier }) });
+    return decide({ item, known: stored, begun, lastWrite, id, backend, judge, lifecycle, keys, now, ...more });
   };
   const atFirst = readings.map((item) => decideOn(item));
-  const decisions = backend.version_history ? await withHistory(run, shard, atFirst, known, decideOn) : atFirst;
+  const complete = backend.version_history ? await withHistory(run, shard, atFirst, known, decideOn) : atFirst;
+  const decisions = await pushAhead(run, complete, pushes, decideOn);
   const calls = run.takeCalls();
 
   return await services.store.inTenant(cycle.tenant_id, async (tx) => {
@@ -149,8 +160,12 @@ async function commitRound(
       context,
       decisions.flatMap(({ write }) => write ?? []),
     );
-    const landed = decisions.filter(({ write }) => write === null || written.has(write.id));
-    const overtaken = decisions.filter(({ write }) => write !== null && !written.has(write.id)).map(({ item }) => item);
+    const conflicts = await keepConflicts(tx, backend, cycle.id, conflictsIn(decisions), now);
+    const hasLanded = ({ write, conflict }: Decision) =>
+      (write === null || written.has(write.id)) && (conflict === null || conflicts.noted.has(conflict.keyId));
+    const { landed = [], overtaken = [] } = Object.groupBy(decisions, (one) =>
+      hasLanded(one) ? 'landed' : 'overtaken',
+    );
     await reportFailures(run, tx, failed, known);
     const untouched = landed.filter(({ write }) => write === null).map(({ item }) => item.remote);
     await noteSeen(tx, backend.id, untouched, now);
@@ -166,22 +181,35 @@ async function commitRound(
       now,
     );
     await noteKeyChanges(tx, cycle.tenant_id, byCycle(cycle.id), landed.flatMap(changesOf), now);
-    await appendEvents(tx, backend.id, eventsOf(run, landed, news), now);
+    await endWrites(
+      tx,
+      landed.flatMap(({ over }) => over ?? []),
+    );
+    const resolved = await settleConflicts(tx, backend, cycle.id, keptIn(landed));
+    const events = [...eventsOf(run, landed, news), ...conflicts.events, ...resolved];
+    await appendEvents(tx, backend.id, events, now);
 
     const settled = [...landed.map(({ item }) => item.remote), ...failed.map(({ remotePath }) => remotePath)];
     const gone = new Set(settled);
     const rest = [...left].flatMap(([remote, [local, facts]]): ShardRef[] =>
       gone.has(remote) ? [] : [[remote, local, facts]],
     );
+    const withIssue = (outcome: Issue['outcome']) =>
+      landed.filter(({ issues }) => issues.some((issue) => issue.outcome === outcome)).length;
     const counts = {
       ...countOutcomes([...landed.map(({ outcome }) => outcome), ...failed.map(({ outcome }) => outcome)]),
-      history_incomplete: landed.filter(({ issues }) => issues.some(({ outcome }) => outcome === 'history')).length,
-      warned: landed.filter(({ issues }) => issues.some(({ outcome }) => outcome === 'warned')).length,
+      history_incomplete: withIssue('history'),
+      warned: withIssue('warned'),
+      pushed: landed.filter(({ pushed }) => pushed).length,
+      unpushed: withIssue('unpushed'),
     };
     const next = await settleShard(tx, shard, { left: rest, counts, calls, now });
-    return { settled, overtaken, next };
+    return { settled, overtaken: overtaken.map(({ item }) => item), next };
   });
 }
+
+/** Decides on a reading once more, with what has become known since. */
+export type DecideOn = (item: Reading, more?: Pick<DecisionInput, 'earlier' | 'pushed'>) => Decision;
 
 /** Decisions that store a value, with the versions before it that were not seen here. */
 async function withHistory(
@@ -189,7 +217,7 @@ async function withHistory(
   shard: Shard,
   decisions: Decision[],
   known: Map<string, StoredKey>,
-  decideOn: (item: Reading, earlier: SecretReading[]) => Decision,
+  decideOn: DecideOn,
 ): Promise<Decision[]> {
   const { capabilities } = await run.connect();
   if (!capabilities.history) return decisions;
@@ -199,7 +227,7 @@ async function withHistory(
       if (!decision.write?.ciphertext) return decision;
       const { item } = decision;
       const { earlier, issue } = await readHistory(run, item, known.get(item.remote) ?? null, shard.attempts);
-      const again = decideOn(item, earlier);
+      const again = decideOn(item, { earlier });
       return { ...again, issues: issue ? [...again.issues, issue] : again.issues };
     }),
   );
@@ -234,56 +262,4 @@ export function reportOf(remotePath: string, error: Error): Issue {
   const failureClass = classOf(error);
   const outcome = failureClass === 'not_found' || failureClass === 'deleted' ? 'gone' : 'failed';
   return { remotePath, outcome, code, class: failureClass, message };
-}
-
-/** What the key's story tells of a decision that landed. That a key came to be is in its own row. */
-function changesOf({ known, write }: Decision): NewKeyChange[] {
-  if (!known || !write) return [];
-  const change = (word: KeyChange): NewKeyChange => ({
-    keyId: known.id,
-    change: word,
-    from: known.state,
-    to: write.state,
-    version: write.version,
-  });
-  const moved = known.state !== write.state;
-  return [
-    ...(moved ? [change(write.state === 'expired' ? 'expired' : known.state === 'expired' ? 'renewed' : 'found')] : []),
-    ...(write.ciphertext ? [change('rotated')] : []),
-  ];
-}
-
-function eventsOf(run: StageRun, landed: Decision[], newlyFound: ReadonlySet<string>): NewEvent[] {
-  const { backend, cycle } = run;
-  const about = (type: Parameters<typeof keyEvents>[0], keys: Parameters<typeof keyEvents>[3]) =>
-    keyEvents(type, backend, cycle.id, keys);
-  const pathsWith = (outcome: Outcome) => landed.filter((one) => one.outcome === outcome).map(({ item }) => item.local);
-  const rotated = landed.flatMap(({ item, known, write }) =>
-    known && write?.ciphertext ? [{ path: item.local, from_version: known.version, to_version: write.version }] : [],
-  );
-  const expired = landed.filter(({ known, write }) => write?.state === 'expired' && known?.state !== 'expired');
-  const invalid = landed.flatMap(({ item, known, finding }) => {
-    const [problem] = finding?.rejected && newlyFound.has(item.remote) ? finding.problems : [];
-    const served = known && isServed(known, run.services.now()) ? known.version : null;
-    return problem ? [{ path: item.local, ...problem, served_version: served }] : [];
-  });
-  return [
-    ...about('keys.created', pathsWith('added')),
-    ...about('keys.rotated', rotated),
-    ...about('keys.restored', pathsWith('restored')),
-    ...about(
-      'keys.expired',
-      expired.map(({ item }) => item.local),
-    ),
-    ...about('keys.invalid', invalid),
-  ];
-}
-
-function countOutcomes(all: readonly Issue['outcome'][]): Record<string, number> {
-  const counts: Record<string, number> = {};
-  for (const outcome of outcomes) {
-    const count = all.filter((one) => one === outcome).length;
-    if (count > 0) counts[outcome] = count;
-  }
-  return counts;
 }

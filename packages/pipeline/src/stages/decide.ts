@@ -1,40 +1,46 @@
 import {
+  isPushed,
   type KeyType,
+  keptSide,
   type Lifecycle,
   type Outcome,
+  pushes,
   type RemoteReading,
   type Settlement,
   settle,
+  settleOwnWrite,
 } from '@keyferry/core';
-import {
-  type Backend,
-  type Finding,
-  type Issue,
-  type KeyWrite,
-  type StoredKey,
-  type TenantKeys,
-  valueBinding,
+import type {
+  Backend,
+  BegunWrite,
+  Finding,
+  Issue,
+  KeyWrite,
+  SeenConflict,
+  StoredKey,
+  TenantKeys,
 } from '@keyferry/store';
 import type { Judge, Judgement } from '@keyferry/validation';
-import type { SecretReading } from '@keyferry/vaults';
+import type { SecretReading, Written } from '@keyferry/vaults';
 import type { Reading } from './commit-part.ts';
+import { writeOf, writeOfPushed } from './write-of.ts';
 
 /** Twice what Vault takes, and more than any other vault does. */
 const maxValueBytes = 2 * 1024 * 1024;
 
-export interface Decision {
-  item: Reading;
-  known: StoredKey | null;
-  outcome: Outcome;
+export interface Decision extends Omit<Judged, 'change'> {
   write: KeyWrite | null;
-  issues: Issue[];
-  /** What validation says of the value; null where it was not looked at. */
-  finding: Finding | null;
+  /** Its value was written to the vault. */
+  pushed: boolean;
 }
 
 export interface DecisionInput {
   item: Reading;
   known: StoredKey | null;
+  /** A write to the vault that was begun and not stored; null where there is none. */
+  begun: BegunWrite | null;
+  /** The number of the backend's last write through Keyferry, from before the vault was asked. */
+  lastWrite: number;
   /** For a key that is new. */
   id: string;
   backend: Backend;
@@ -44,28 +50,66 @@ export interface DecisionInput {
   now: Date;
   /** Versions that the vault made before this one and that were not seen here, the oldest first. */
   earlier?: SecretReading[];
+  /** What the vault has answered, where the value here was written to it. */
+  pushed?: Written;
 }
 
 /** What becomes of one secret that was read. Encrypts a value that is to be stored. */
 export function decide(input: DecisionInput): Decision {
   const { change, ...judged } = judgeReading(input);
-  return { ...judged, write: change && writeOf(input, change) };
+  const { known, push } = judged;
+  if (input.pushed && known && push)
+    return { ...judged, write: writeOfPushed(input, push, known, input.pushed), pushed: true };
+  return { ...judged, write: change && writeOf(input, change), pushed: false };
+}
+
+/** How a value was settled that was read and not refused. */
+export interface Settled {
+  settlement: Settlement;
+  digest: Buffer;
+  type: KeyType;
+  /** The write of ours that made it, where that is what it is. */
+  begun: BegunWrite | null;
+}
+
+/** Which side of a key was kept, and the vault's digest that it was settled with. */
+export interface KeptSide {
+  side: 'local' | 'remote' | 'both';
+  remoteDigest: string;
 }
 
 /** A decision without the write that follows from it. */
-export interface Judged extends Omit<Decision, 'write'> {
+export interface Judged {
+  item: Reading;
+  known: StoredKey | null;
+  outcome: Outcome;
   /** Null where nothing is to be written. */
-  change: { settlement: Settlement; digest: Buffer; type: KeyType } | null;
+  change: Settled | null;
+  /** Where the value here is to be written to the vault. */
+  push: Settled | null;
+  /** Where a person has to settle it. */
+  conflict: SeenConflict | null;
+  /** Null where nothing was settled, or there was nothing to settle it with. */
+  kept: KeptSide | null;
+  /** The begun write whose outcome is known by now. */
+  over: string | null;
+  issues: Issue[];
+  /** What validation says of the value; null where it was not looked at. */
+  finding: Finding | null;
 }
 
-type ReadingToJudge = Pick<DecisionInput, 'item' | 'known' | 'backend' | 'judge' | 'keys' | 'now'>;
+type ReadingToJudge = Pick<
+  DecisionInput,
+  'item' | 'known' | 'begun' | 'lastWrite' | 'backend' | 'judge' | 'keys' | 'now'
+>;
 
 /**
  * What becomes of one secret that was read, without encrypting anything. A value that validation refuses never replaces one
  * that is stored: what was served goes on being served.
  */
 export function judgeReading(input: ReadingToJudge): Judged {
-  const { item, known, backend, judge, keys, now } = input;
+  const { item, known, begun, backend, judge, keys, now } = input;
+  if (isWritten(input)) return { ...nothingOf(item, known), outcome: 'unchanged' };
   const { value, metadata } = item.reading;
   if (value.size > maxValueBytes) return tooLarge(input);
   const judgement = judge.judge(item.local, value.reveal(), metadata.type);
@@ -73,105 +117,58 @@ export function judgeReading(input: ReadingToJudge): Judged {
 
   const digest = keys.digest(value.reveal());
   const remote: RemoteReading = { ...item.reading, digest: digest.toString('hex') };
-  const settlement = settle(known, remote, backend.conflict_policy, now);
+  const own = begun?.kind === 'put' && begun.valueDigest === remote.digest ? begun : null;
+  const settlement = own ? settleOwnWrite(known, remote, now) : settle(known, remote, backend.conflict_policy, now);
   const { outcome } = settlement;
+  const settled: Settled = { settlement, digest, type: judgement.type, begun: own };
   const warnings = judgement.problems.map((problem) => warningOf(item, problem));
   return {
     item,
     known,
     outcome,
-    change: settlement.write === 'none' ? null : { settlement, digest, type: judgement.type },
+    change: settlement.write === 'none' ? null : settled,
+    push: known && !own && pushes(backend) && isPushed(known, settlement, remote.digest) ? settled : null,
+    conflict: outcome === 'conflicting' && known ? conflictOf(item, known, digest) : null,
+    kept: known && keptOf(own ? 'both' : keptSide(known, settlement, remote.digest), remote),
+    over: begun?.id ?? null,
     issues: [...issuesOf(item, outcome), ...warnings],
     finding: findingOf(item, false, judgement.problems),
   };
 }
 
-function writeOf(
-  { item, known, id, backend, lifecycle, keys, now, earlier = [] }: DecisionInput,
-  { settlement, digest, type }: NonNullable<Judged['change']>,
-): KeyWrite {
-  const { reading } = item;
-  const keyId = known?.id ?? id;
-  const replaces = settlement.write === 'value';
-  const before = known?.version ?? 0;
-  const version = versionAfter(settlement, known, earlier.length);
-  const value = reading.value.reveal();
-  const sealed = (bytes: Buffer, number: number) =>
-    keys.seal(bytes, valueBinding(backend.tenant_id, keyId, number)).ciphertext;
-  const digests = digestsAfter(settlement, known, digest);
-  const overlap = known && replaces ? lifecycle.overlapOf(item.local) : 0;
-  return {
-    id: keyId,
-    rowVersion: known?.rowVersion ?? null,
-    version,
-    remotePath: item.remote,
-    localPath: item.local,
-    type,
-    state: settlement.state,
-    contentType: reading.contentType,
-    metadata: reading.metadata,
-    remoteVersion: reading.version,
-    remoteRevision: reading.revision,
-    remoteCreatedAt: reading.createdAt,
-    ...digests,
-    expiresAt: reading.expiresAt,
-    ...timesAfter(settlement, { item, known, lifecycle, now, replaces }),
-    rolledBack: known?.rolledBack === true && !digests.localDigest.equals(digest),
-    ciphertext: replaces ? sealed(value, version) : null,
-    readableUntil: overlap > 0 ? new Date(now.getTime() + overlap * 1000) : null,
-    earlier: earlier.map((old, index) => ({
-      version: before + index + 1,
-      contentType: old.contentType,
-      metadata: old.metadata,
-      remoteVersion: old.version,
-      remoteCreatedAt: old.createdAt,
-      ciphertext: sealed(old.value.reveal(), before + index + 1),
-    })),
-  };
+/**
+ * Whether it was written through Keyferry since the vault was asked, or is being written now: what was read may be older, and
+ * the next cycle looks again.
+ */
+function isWritten({ known, begun, lastWrite, now }: ReadingToJudge): boolean {
+  return (known !== null && known.writeSeq > lastWrite) || (begun !== null && begun.claimedUntil > now);
 }
 
-/** The number of the current version after the write, with so many earlier ones stored before it. */
-export function versionAfter({ write }: Settlement, known: StoredKey | null, earlier: number): number {
-  const before = known?.version ?? 0;
-  return write === 'value' ? before + earlier + 1 : before;
-}
+/** Nothing is done about it. */
+const nothingOf = (item: Reading, known: StoredKey | null): Omit<Judged, 'outcome'> => ({
+  item,
+  known,
+  change: null,
+  push: null,
+  conflict: null,
+  kept: null,
+  over: null,
+  issues: [],
+  finding: null,
+});
 
-/** When what is due for the key after the write. */
-function timesAfter(
-  { state }: Settlement,
-  {
-    item,
-    known,
-    lifecycle,
-    now,
-    replaces,
-  }: Pick<DecisionInput, 'item' | 'known' | 'lifecycle' | 'now'> & { replaces: boolean },
-) {
-  const { purgeAt, expiryReminderAt, rotationDueAt } = lifecycle.timesOf(
-    {
-      localPath: item.local,
-      state,
-      revoked: known?.revoked ?? false,
-      stateChangedAt: known && known.state === state ? known.stateChangedAt : now,
-      deprecatedAt: state === 'active' ? null : (known?.deprecatedAt ?? null),
-      expiresAt: item.reading.expiresAt,
-      valueAt: known && !replaces ? known.valueAt : (item.reading.createdAt ?? now),
-      archiveReminderAt: null,
-      expiryReminderAt: known?.expiryReminderAt ?? null,
-    },
-    now,
-  );
-  return { purgeAt, expiryReminderAt, rotationDueAt };
-}
+const keptOf = (side: KeptSide['side'] | null, { digest }: RemoteReading): KeptSide | null =>
+  side && { side, remoteDigest: digest };
 
-/** Where base, local and remote stand after the write. Base is what both sides last agreed on, or know of each other. */
-function digestsAfter({ write }: Settlement, known: StoredKey | null, digest: Buffer) {
-  const same = { baseDigest: digest, localDigest: digest, remoteDigest: digest };
-  if (known === null || write === 'value') return same;
-  const local = Buffer.from(known.localDigest, 'hex');
-  if (local.equals(digest)) return same;
-  return { baseDigest: digest, localDigest: local, remoteDigest: digest };
-}
+const conflictOf = ({ reading }: Reading, known: StoredKey, digest: Buffer): SeenConflict => ({
+  keyId: known.id,
+  rowVersion: known.rowVersion,
+  kind: 'changed',
+  remoteDigest: digest,
+  remoteVersion: reading.version,
+  remoteCreatedAt: reading.createdAt,
+  metadata: reading.metadata,
+});
 
 function tooLarge(input: ReadingToJudge): Judged {
   const { remote, reading } = input.item;
@@ -190,7 +187,7 @@ function refused({ item, known }: ReadingToJudge, problems: Judgement['problems'
       message,
     }),
   );
-  return { item, known, outcome: 'invalid', change: null, issues, finding: findingOf(item, true, problems) };
+  return { ...nothingOf(item, known), outcome: 'invalid', issues, finding: findingOf(item, true, problems) };
 }
 
 const findingOf = ({ remote, reading }: Reading, rejected: boolean, problems: Judgement['problems']): Finding => ({
@@ -212,7 +209,7 @@ const warningOf = ({ remote }: Reading, { code, message }: Judgement['problems']
 export function pathTaken(item: Reading): Judged {
   const message = `"${item.local}" was taken by another key in the meantime.`;
   const issue: Issue = { remotePath: item.remote, outcome: 'skipped', code: 'path_taken', class: null, message };
-  return { item, known: null, outcome: 'skipped', change: null, issues: [issue], finding: null };
+  return { ...nothingOf(item, null), outcome: 'skipped', issues: [issue] };
 }
 
 function issuesOf({ remote }: Reading, outcome: Outcome): Issue[] {

@@ -1,4 +1,4 @@
-import { type ErrorCode, KeyferryError, statesLeftBy } from '@keyferry/core';
+import { absentDigest, type ErrorCode, KeyferryError, statesLeftBy } from '@keyferry/core';
 import {
   addIssues,
   addToCycle,
@@ -7,6 +7,7 @@ import {
   byCycle,
   type Candidate,
   countCandidates,
+  disown,
   dropCandidates,
   dropImpossibleRenames,
   dropMalformedRenames,
@@ -17,6 +18,8 @@ import {
   holdStage,
   type Issue,
   keyEvents,
+  type LockedKey,
+  lastWrite,
   lockKeys,
   moveKeys,
   moveStage,
@@ -26,24 +29,29 @@ import {
   noteKeyChanges,
   noteMissing,
   outdateTimes,
+  removalFacts,
   renameKeys,
   shardFailures,
+  type Tx,
 } from '@keyferry/store';
 import { heldEvent } from '../held-event.ts';
 import { logCycle } from '../log-cycle.ts';
 import { confirmAll, confirmBatch } from './confirm.ts';
+import { settleConflicts } from './conflicts.ts';
 import { missedKeys } from './listing.ts';
 import { problemOfName } from './map-ref.ts';
+import { settleAbsent, verdictOn } from './settle-absent.ts';
 import type { StageHandler, StageRun } from './stage-run.ts';
 
 /**
- * Removes nothing that isn't proven gone. The guard comes first and costs no call; then each candidate that is missing is
+ * Removes nothing that isn't proven gone. What was changed here is settled apart. The guard comes first and costs no call; then each candidate that is missing is
  * read directly, the container is seen once more after those reads, and only then its keys are backed up and deprecated.
  * What the settings leave out by now, or call by another name, needs no proof: a person said so, and the guard let it pass.
  */
 export const deprecate: StageHandler = async (run) => {
   const { services, cycle, backend } = run;
   if (await failIfIncomplete(run)) return [];
+  await settleAbsent(run);
   if (!backend.auto_deprecate) await leaveMissing(run);
   await guard(run);
   await eachBatch(run, 'absent', (batch) => removeProven(run, batch));
@@ -122,10 +130,12 @@ async function leaveMissing({ services, cycle, backend }: StageRun): Promise<voi
 }
 
 async function removeProven(run: StageRun, batch: Candidate[]): Promise<void> {
+  const { services, cycle, backend } = run;
+  const last = await services.store.inTenant(cycle.tenant_id, (tx) => lastWrite(tx, backend.id));
   const findings = await confirmAll(run, run.cycle.container_proven, batch);
   const proven = findings.filter(({ gone }) => gone).map(({ candidate }) => candidate.id);
   const issues = findings.flatMap(({ issue }) => issue ?? []);
-  await removeKeys(run, batch, { ids: proven, event: 'removed', deprecatedFor: 'absent', issues });
+  await removeKeys(run, batch, { ids: proven, event: 'removed', deprecatedFor: 'absent', issues, last });
 }
 
 async function removeLeftOut(run: StageRun, batch: Candidate[]): Promise<void> {
@@ -139,17 +149,25 @@ async function removeLeftOut(run: StageRun, batch: Candidate[]): Promise<void> {
 async function removeKeys(
   run: StageRun,
   batch: Candidate[],
-  removal: { ids: string[]; event: 'removed' | 'leftScope'; deprecatedFor: 'absent' | 'out_of_scope'; issues: Issue[] },
+  removal: {
+    ids: string[];
+    event: 'removed' | 'leftScope';
+    deprecatedFor: 'absent' | 'out_of_scope';
+    issues: Issue[];
+    /** The number of the last write through Keyferry, from before the vault was asked. */
+    last?: number;
+  },
 ): Promise<void> {
   const { services, cycle, backend } = run;
-  const { ids, event, deprecatedFor, issues } = removal;
+  const { ids, event, deprecatedFor, issues, last } = removal;
   const calls = run.takeCalls();
   const now = services.now();
   await services.store.inTenant(cycle.tenant_id, async (tx) => {
     await holdStage(tx, cycle);
     const states = event === 'removed' ? statesLeftBy(event) : [...statesLeftBy(event), 'deprecated' as const];
     // A person may have said meanwhile that it stays.
-    const keys = (await lockKeys(tx, ids, states)).filter(({ kept }) => !kept);
+    const locked = (await lockKeys(tx, ids, states)).filter(({ kept }) => !kept);
+    const keys = last === undefined ? locked : await withoutWritten(run, tx, locked, last);
     const going = keys.map(({ id }) => id);
     // What was deprecated before has its backup from then.
     const active = keys.filter(({ state }) => state === 'active').map(({ id }) => id);
@@ -162,6 +180,10 @@ async function removeKeys(
       now,
     });
     await noteApprovals(tx, going, deprecatedFor);
+    if (event === 'removed') await disown(tx, going);
+    const side = event === 'removed' ? 'remote' : 'local';
+    const kept = new Map(going.map((id) => [id, { side, remoteDigest: absentDigest }] as const));
+    const resolved = await settleConflicts(tx, backend, cycle.id, kept);
     await dropCandidates(
       tx,
       cycle.id,
@@ -169,8 +191,19 @@ async function removeKeys(
     );
     await addIssues(tx, cycle, issues);
     const paths = keys.map(({ localPath }) => localPath);
-    await appendEvents(tx, backend.id, keyEvents('keys.deprecated', backend, cycle.id, paths), now);
+    const events = [...keyEvents('keys.deprecated', backend, cycle.id, paths), ...resolved];
+    await appendEvents(tx, backend.id, events, now);
     await addToCycle(tx, cycle.id, { deprecated: keys.length, unconfirmed: issues.length }, calls);
+  });
+}
+
+/** What was written here since the vault was asked is looked at by the next cycle. */
+async function withoutWritten({ services, backend }: StageRun, tx: Tx, keys: LockedKey[], last: number) {
+  const ids = keys.map(({ id }) => id);
+  const facts = await removalFacts(tx, ids, services.now());
+  return keys.filter(({ id }) => {
+    const known = facts.get(id);
+    return known && known.writeSeq <= last && verdictOn(known, backend) === 'goes';
   });
 }
 

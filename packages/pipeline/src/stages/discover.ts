@@ -6,8 +6,10 @@ import {
   addShards,
   clearDiscovery,
   countCandidates,
+  forgetOldWrites,
   holdStage,
   keyNames,
+  lastWrite,
   liveKeys,
   moveStage,
   noteNamed,
@@ -21,6 +23,7 @@ import type { SecretRef } from '@keyferry/vaults';
 import { provesContainer, refuseOtherContainer } from '../container.ts';
 import type { KnownIndex } from '../known-index.ts';
 import { listingIssues, loadIndex, missedKeys, readListing, renamedKeys } from './listing.ts';
+import { makeSecrets } from './make-secrets.ts';
 import { isOwn, mapRef, WantedPaths } from './map-ref.ts';
 import type { StageHandler, StageRun } from './stage-run.ts';
 
@@ -39,6 +42,8 @@ export const discover: StageHandler = async (run) => {
     await clearDiscovery(tx, cycle.id);
   });
   const connection = await run.connect();
+  // Before anything is asked that a write may change.
+  const last = await services.store.inTenant(cycle.tenant_id, (tx) => lastWrite(tx, backend.id));
   const [probe, known] = await Promise.all([connection.probe(signal), loadIndex(run)]);
   refuseOtherContainer(backend, probe);
 
@@ -47,8 +52,15 @@ export const discover: StageHandler = async (run) => {
   await shards.flush();
   // Before anything else is asked of the scope, which notes what matched.
   const { empty, refused } = listingIssues(run, connection);
-  const missed = await nominateMissing(run, known);
-  const counts = { ...listed, ...missed, empty: empty.length, credentials_refused: refused.length };
+  const missed = await nominateMissing(run, known, last);
+  const unmade = await makeSecrets(run, known);
+  const counts = {
+    ...listed,
+    ...missed,
+    empty: empty.length,
+    credentials_refused: refused.length,
+    unpushed: unmade.length,
+  };
   const renaming = backend.names_current ? 0 : await nominateRenamed(run);
   const calls = run.takeCalls();
 
@@ -56,7 +68,8 @@ export const discover: StageHandler = async (run) => {
     await holdStage(tx, cycle);
     await noteProbe(tx, backend, probe);
     if (renaming === 0) await noteNamed(tx, backend);
-    await addIssues(tx, cycle, [...empty, ...refused]);
+    await addIssues(tx, cycle, [...empty, ...refused, ...unmade]);
+    await forgetOldWrites(tx, backend.id, services.now());
     const next = stageAfter({ shards: shards.count, candidates: await countCandidates(tx, cycle.id) });
     const set = {
       listing_complete: true,
@@ -79,7 +92,11 @@ function stageAfter(work: { shards: number; candidates: number }): Stage {
  * Live keys that the listing did not bring become candidates: as missing, or, where the settings leave them out by now and
  * the listing did not look for them, as out of scope. Returns how many are outside, and how many a person keeps.
  */
-async function nominateMissing(run: StageRun, known: KnownIndex): Promise<{ out_of_scope: number; kept: number }> {
+async function nominateMissing(
+  run: StageRun,
+  known: KnownIndex,
+  last: number,
+): Promise<{ out_of_scope: number; kept: number }> {
   const { services, cycle, backend } = run;
   const counts = { out_of_scope: 0, kept: 0 };
   for (const hashes of known.unseenLive(candidateBatch)) {
@@ -90,7 +107,7 @@ async function nominateMissing(run: StageRun, known: KnownIndex): Promise<{ out_
       const { inside, beyond } = missedKeys(run, keys);
       counts.out_of_scope += beyond.length;
       counts.kept += keys.filter(({ kept }) => kept).length;
-      await addCandidates(tx, cycle, idsOf(inside));
+      await addCandidates(tx, cycle, idsOf(inside), 'absent', last);
       // A listing that did not look for a deprecated key says nothing about it: it is not archived for what was proven before.
       const paths = beyond.map(({ remotePath }) => remotePath);
       await noteSeen(tx, backend.id, paths, services.now(), { proven: true });

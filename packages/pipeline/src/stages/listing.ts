@@ -1,4 +1,5 @@
 import type { Connection } from '@keyferry/connections';
+import { pushes } from '@keyferry/core';
 import { type Issue, knownRevisions } from '@keyferry/store';
 import type { SecretRef } from '@keyferry/vaults';
 import { KnownIndex } from '../known-index.ts';
@@ -7,7 +8,7 @@ import type { BackendRun } from './stage-run.ts';
 
 /** The index of all of a backend's keys. */
 export async function loadIndex({ services, backend, signal }: BackendRun): Promise<KnownIndex> {
-  const known = new KnownIndex();
+  const known = new KnownIndex({ pushes: pushes(backend) });
   for await (const page of knownRevisions(services.store, backend.tenant_id, backend.id)) {
     signal.throwIfAborted();
     for (const row of page) known.add(row);
@@ -84,11 +85,15 @@ function nothingFound(syncPath: string): Issue {
  * Keys that the listing did not bring: missing, or, where the settings leave them out by now and the listing did not look for
  * them, out of scope.
  */
-export function missedKeys<Key extends { remotePath: string }>({ scope }: Pick<BackendRun, 'scope'>, keys: Key[]) {
+export function missedKeys<Key extends { remotePath: string; tombstone?: boolean }>(
+  { scope }: Pick<BackendRun, 'scope'>,
+  keys: Key[],
+) {
   const { inside = [], beyond = [] } = Object.groupBy(keys, ({ remotePath }) =>
     scope.includes(remotePath) && !scope.excludes(remotePath) ? 'inside' : 'beyond',
   );
-  return { inside, beyond };
+  // What was deleted here is no key that the settings could leave out.
+  return { inside, beyond: beyond.filter(({ tombstone }) => tombstone !== true) };
 }
 
 /** Of these keys those that the path mapping of now gives another name, with that name. */

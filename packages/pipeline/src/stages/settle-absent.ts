@@ -1,0 +1,151 @@
+import { absentDigest, type Removal, settleRemoval, statesLeftBy } from '@keyferry/core';
+import {
+  addIssues,
+  addToCycle,
+  appendEvents,
+  type Backend,
+  byCycle,
+  type Candidate,
+  changedCandidates,
+  disown,
+  dropCandidates,
+  endWrites,
+  forgetTombstones,
+  holdStage,
+  type Issue,
+  keepOnlyHere,
+  keyEvents,
+  lastWrite,
+  lockKeys,
+  moveKeys,
+  type NewEvent,
+  type RemovalFacts,
+  removalFacts,
+  type Tx,
+} from '@keyferry/store';
+import { confirmAll, confirmBatch } from './confirm.ts';
+import { keepConflicts, settleConflicts } from './conflicts.ts';
+import type { StageRun } from './stage-run.ts';
+
+/** What becomes of a key whose secret is gone: as it is settled, or deleted, since Keyferry itself has removed the secret. */
+export type AbsentVerdict = Removal | 'deleted';
+
+export const verdictOn = (facts: RemovalFacts, { conflict_policy }: Pick<Backend, 'conflict_policy'>): AbsentVerdict =>
+  facts.removal === null ? settleRemoval(facts, conflict_policy) : 'deleted';
+
+/**
+ * Settles what is missing from the vault and no loss: values that were changed here, deletions of both sides, and removals of
+ * our own that were not stored. It needs the same proof as any removal, and comes before the guard, which has no say in it.
+ */
+export async function settleAbsent(run: StageRun): Promise<void> {
+  const { services, cycle, backend, signal } = run;
+  let after: string | null = null;
+  for (;;) {
+    signal.throwIfAborted();
+    const page = { after, limit: confirmBatch, now: services.now() };
+    const { batch, facts, last } = await services.store.inTenant(cycle.tenant_id, async (tx) => {
+      const batch = await changedCandidates(tx, cycle.id, page);
+      const facts = await removalFacts(tx, idsOf(batch), page.now);
+      return { batch, facts, last: await lastWrite(tx, backend.id) };
+    });
+    const end = batch.at(-1);
+    if (!end) return;
+    after = end.id;
+    const staying = batch.filter(({ id }) => {
+      const known = facts.get(id);
+      return known && verdictOn(known, backend) !== 'goes';
+    });
+    if (staying.length > 0) await settleBatch(run, staying, last);
+  }
+}
+
+const idsOf = (keys: readonly { id: string }[]) => keys.map(({ id }) => id);
+
+async function settleBatch(run: StageRun, batch: Candidate[], last: number): Promise<void> {
+  const { services, cycle, backend } = run;
+  const findings = await confirmAll(run, cycle.container_proven, batch);
+  const gone = findings.filter(({ gone }) => gone).map(({ candidate }) => candidate);
+  const unconfirmed = findings.flatMap(({ issue }) => issue ?? []);
+  const calls = run.takeCalls();
+  const now = services.now();
+  await services.store.inTenant(cycle.tenant_id, async (tx) => {
+    await holdStage(tx, cycle);
+    await lockKeys(tx, idsOf(gone), ['active', 'archived']);
+    const facts = await removalFacts(tx, idsOf(gone), now);
+    const settled = gone.flatMap((key) => {
+      const known = facts.get(key.id);
+      // What was written since the vault was asked is looked at by the next cycle.
+      return known && known.writeSeq <= last ? [{ ...key, facts: known, verdict: verdictOn(known, backend) }] : [];
+    });
+    const { issues, events, counts } = await settleGone(run, tx, settled, now);
+    await dropCandidates(tx, cycle.id, idsOf(batch));
+    await addIssues(tx, cycle, [...unconfirmed, ...issues]);
+    await appendEvents(tx, backend.id, events, now);
+    await addToCycle(tx, cycle.id, { ...counts, unconfirmed: unconfirmed.length }, calls);
+  });
+}
+
+interface SettledKey extends Candidate {
+  facts: RemovalFacts;
+  verdict: AbsentVerdict;
+}
+
+async function settleGone(run: StageRun, tx: Tx, settled: readonly SettledKey[], now: Date) {
+  const { cycle, backend } = run;
+  const those = (verdict: AbsentVerdict) => settled.filter((key) => key.verdict === verdict);
+  const [staying, forgotten, conflicting] = [those('stays'), those('forgotten'), those('conflicting')];
+  await keepOnlyHere(tx, idsOf(staying), now);
+  await forgetTombstones(tx, idsOf(forgotten), now);
+  const deleted = await deleteHere(run, tx, those('deleted'), now);
+  const found = conflicting.map(({ id, localPath, facts }) => ({
+    ...goneSide,
+    keyId: id,
+    path: localPath,
+    rowVersion: facts.rowVersion,
+  }));
+  const conflicts = await keepConflicts(tx, backend, cycle.id, found, now);
+  const kept = (keys: readonly SettledKey[], side: 'local' | 'both') =>
+    keys.map(({ id }) => [id, { side, remoteDigest: absentDigest }] as const);
+  const over = [...kept(staying, 'local'), ...kept([...forgotten, ...those('deleted')], 'both')];
+  const resolved = await settleConflicts(tx, backend, cycle.id, new Map(over));
+  return {
+    issues: conflicting.map(({ remotePath }) => conflictOfGone(remotePath)),
+    events: [...deleted, ...conflicts.events, ...resolved],
+    counts: { conflicts_removed: conflicting.length, local_only: staying.length },
+  };
+}
+
+const goneSide = {
+  kind: 'removed',
+  remoteDigest: Buffer.alloc(0),
+  remoteVersion: null,
+  remoteCreatedAt: null,
+  metadata: {},
+} as const;
+
+export function conflictOfGone(remotePath: string): Issue {
+  const message = `"${remotePath}" was changed here and is gone from the vault.`;
+  return { remotePath, outcome: 'conflicting', code: 'conflict_manual', class: null, message };
+}
+
+/** Who is told to have deleted what a cycle finds deleted: the process that did has not lived to say who asked for it. */
+const ourselves = 'keyferry';
+
+/** Archives keys whose secrets Keyferry itself has removed from the vault. */
+async function deleteHere(run: StageRun, tx: Tx, gone: readonly SettledKey[], now: Date): Promise<NewEvent[]> {
+  const { cycle, backend } = run;
+  const keys = await lockKeys(tx, idsOf(gone), statesLeftBy('deletedHere'));
+  await moveKeys(tx, cycle.tenant_id, keys, () => run.lifecycle, {
+    event: 'deletedHere',
+    change: 'deleted',
+    cause: byCycle(cycle.id),
+    now,
+  });
+  await disown(tx, idsOf(gone));
+  await endWrites(
+    tx,
+    gone.flatMap(({ facts }) => facts.removal ?? []),
+  );
+  const paths = keys.map(({ localPath }) => localPath);
+  return keyEvents('keys.deleted', backend, cycle.id, paths, { actor: ourselves, removed_from: 'vault' });
+}

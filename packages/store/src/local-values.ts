@@ -1,0 +1,111 @@
+import { sql } from 'kysely';
+import type { Tx } from './database.ts';
+
+/** Values that are here and not in the vault: what a cycle has to know to write them there. */
+
+/** The number of a backend's last write through Keyferry: what is read after it knows of that write. */
+export async function lastWrite(tx: Tx, backendId: string): Promise<number> {
+  const row = await tx.selectFrom('backends').select('write_seq').where('id', '=', backendId).executeTakeFirst();
+  return row?.write_seq ?? 0;
+}
+
+export interface SealedValue {
+  id: string;
+  version: number;
+  ciphertext: Buffer;
+  encryptionKeyId: string;
+}
+
+/** The current values of keys, still sealed, by id; a key whose value is not kept has none. */
+export async function sealedValues(tx: Tx, keyIds: readonly string[]): Promise<Map<string, SealedValue>> {
+  const rows = await tx
+    .selectFrom('keys as k')
+    .innerJoin('key_versions as v', (join) => join.onRef('v.key_id', '=', 'k.id').onRef('v.version', '=', 'k.version'))
+    .select(['k.id', 'k.version', 'v.ciphertext', 'v.encryption_key_id as encryptionKeyId'])
+    .where('k.id', '=', sql<string>`ANY(${keyIds}::uuid[])`)
+    .execute();
+  return new Map(rows.map((row) => [row.id, row]));
+}
+
+/** A key that is only here. */
+export interface LocalOnlyKey {
+  id: string;
+  version: number;
+  remotePath: string;
+  localPath: string;
+  digest: Buffer;
+  ownedFor: string | null;
+}
+
+/** A backend's served keys that are only here, and nobody's rollback, in the order of their ids. */
+export async function localOnlyKeys(
+  tx: Tx,
+  backendId: string,
+  { after, limit, now }: { after: string | null; limit: number; now: Date },
+): Promise<LocalOnlyKey[]> {
+  let query = tx
+    .selectFrom('keys')
+    .select([
+      'id',
+      'version',
+      'remote_path as remotePath',
+      'local_path as localPath',
+      'local_digest as digest',
+      'owned_for as ownedFor',
+    ])
+    .where('backend_id', '=', backendId)
+    .where(sql<boolean>`remote_digest = '' AND base_digest = ''`)
+    .where('state', '=', 'active')
+    .where('rolled_back', '=', false)
+    .where((eb) => eb.or([eb('expires_at', 'is', null), eb('expires_at', '>', now)]))
+    .orderBy('id')
+    .limit(limit);
+  if (after !== null) query = query.where('id', '>', after);
+  return await query.execute();
+}
+
+/** What the vault answered to a secret that was made there. */
+export interface MadeSecret {
+  id: string;
+  digest: Buffer;
+  remoteVersion: string | null;
+  remoteRevision: string | null;
+}
+
+/** Both sides have these values by now, and Keyferry owns the secrets. Leaves a key whose value is another by now. */
+export async function noteMade(tx: Tx, made: readonly MadeSecret[], now: Date): Promise<void> {
+  if (made.length === 0) return;
+  const column = <T>(pick: (one: MadeSecret) => T) => made.map(pick);
+  await sql`SELECT FROM keys WHERE id = ANY(${column((m) => m.id)}::uuid[]) ORDER BY remote_hash FOR UPDATE`.execute(
+    tx,
+  );
+  await sql`
+    UPDATE keys k SET base_digest = w.digest, remote_digest = w.digest, remote_version = w.remote_version,
+      remote_revision = w.remote_revision, owned = true, row_version = k.row_version + 1, last_seen_at = ${now},
+      updated_at = ${now}
+    FROM unnest(${column((m) => m.id)}::uuid[], ${column((m) => m.digest)}::bytea[],
+      ${column((m) => m.remoteVersion)}::text[], ${column((m) => m.remoteRevision)}::text[])
+      AS w (id, digest, remote_version, remote_revision)
+    WHERE k.id = w.id AND k.local_digest = w.digest`.execute(tx);
+}
+
+/** Keys that stay, though their secrets are gone: their values are only here from now on. */
+export async function keepOnlyHere(tx: Tx, keyIds: readonly string[], now: Date): Promise<void> {
+  if (keyIds.length === 0) return;
+  await sql`UPDATE keys SET base_digest = '', remote_digest = '', remote_version = NULL, remote_revision = NULL,
+      remote_created_at = NULL, missing_since = NULL, owned = false, row_version = row_version + 1, updated_at = ${now}
+    WHERE id = ANY(${keyIds}::uuid[])`.execute(tx);
+}
+
+/** Both sides have deleted these: they are archived keys like any other. */
+export async function forgetTombstones(tx: Tx, keyIds: readonly string[], now: Date): Promise<void> {
+  if (keyIds.length === 0) return;
+  await sql`UPDATE keys SET tombstone = false, owned = false, row_version = row_version + 1, updated_at = ${now}
+    WHERE id = ANY(${keyIds}::uuid[]) AND tombstone`.execute(tx);
+}
+
+/** What is in the vault under their names one day, somebody else has made. */
+export async function disown(tx: Tx, keyIds: readonly string[]): Promise<void> {
+  if (keyIds.length === 0) return;
+  await sql`UPDATE keys SET owned = false WHERE id = ANY(${keyIds}::uuid[]) AND owned`.execute(tx);
+}
