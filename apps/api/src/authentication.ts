@@ -1,10 +1,10 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { hash, timingSafeEqual } from 'node:crypto';
 import { KeyferryError } from '@keyferry/core';
 import { defaultTenantId } from '@keyferry/store';
 import type { FastifyRequest } from 'fastify';
 
-/** Taking keys out of use, and letting them back, is a permission of its own. */
-export type Permission = 'read' | 'write' | 'revoke';
+/** Reading values is a permission of its own, and so is taking keys out of use, and letting them back. */
+export type Permission = 'read' | 'write' | 'values' | 'revoke';
 
 /** Who asks, and for which tenant. */
 export interface Identity {
@@ -27,7 +27,7 @@ declare module 'fastify' {
 export interface Tokens {
   /** Opens everything, but for revoking where there is a token for that. */
   token: string;
-  /** Opens revoking, its opposite, and reading. */
+  /** Opens revoking, its opposite, and reading all but values. */
   revokeToken?: string | undefined;
 }
 
@@ -37,15 +37,18 @@ export interface Tokens {
  */
 export function requireToken({ token, revokeToken }: Tokens) {
   const holders = [
-    { expected: digest(token), identity: holderOf('api-token', ['read', 'write', ...(revokeToken ? [] : revoke)]) },
+    {
+      expected: digest(token),
+      identity: holderOf('api-token', ['read', 'write', 'values', ...(revokeToken ? [] : revoke)]),
+    },
     ...(revokeToken
       ? [{ expected: digest(revokeToken), identity: holderOf('revoke-token', ['read', ...revoke]) }]
       : []),
   ];
   return async (request: FastifyRequest): Promise<void> => {
     const given = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
-    const known = given === undefined ? [] : holders.filter(({ expected }) => timingSafeEqual(digest(given), expected));
-    const [holder] = known;
+    const found = given === undefined ? null : digest(given);
+    const [holder] = found ? holders.filter(({ expected }) => timingSafeEqual(found, expected)) : [];
     if (!holder) throw new KeyferryError('unauthorized', 'The request has no valid bearer token.');
     request.identity = holder.identity;
     const wanted = permissionFor(request);
@@ -69,4 +72,4 @@ function permissionFor({ method, routeOptions }: FastifyRequest): Permission {
   return routeOptions.config.permission ?? (method === 'GET' || method === 'HEAD' ? 'read' : 'write');
 }
 
-const digest = (text: string) => createHash('sha256').update(text, 'utf8').digest();
+const digest = (text: string) => hash('sha256', text, 'buffer');

@@ -1,4 +1,4 @@
-import { exchangeCredentials, resolveSettings, type SettingsOwner } from '@keyferry/connections';
+import { askVault, exchangeCredentials, resolveSettings, type SettingsOwner } from '@keyferry/connections';
 import {
   type BackendInput,
   type BackendPatch,
@@ -8,7 +8,6 @@ import {
 } from '@keyferry/contracts';
 import { KeyferryError, parseDuration } from '@keyferry/core';
 import type { BackendSettings } from '@keyferry/store';
-import { askVault } from './ask-vault.ts';
 import type { ApiOptions } from './create-api.ts';
 
 type Members = Record<string, unknown>;

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { FlushChannel, SecretReader } from '@keyferry/access';
 import type { PoolOptions } from '@keyferry/connections';
 import { KeyferryError } from '@keyferry/core';
 import type { EgressClient } from '@keyferry/egress';
@@ -14,10 +15,12 @@ import { describeApi } from './openapi.ts';
 import { backendActionRoutes } from './routes/backend-actions.ts';
 import { backendRoutes } from './routes/backends.ts';
 import { backupRoutes } from './routes/backups.ts';
+import { changeRoutes } from './routes/changes.ts';
 import { conflictRoutes } from './routes/conflicts.ts';
 import { cycleRoutes } from './routes/cycles.ts';
 import { eventRoutes } from './routes/events.ts';
 import { failureRoutes } from './routes/failures.ts';
+import { flushRoutes } from './routes/flush-cache.ts';
 import { healthRoutes } from './routes/health.ts';
 import { holdRoutes } from './routes/holds.ts';
 import { keyRoutes } from './routes/keys.ts';
@@ -26,6 +29,7 @@ import { deliveryRoutes } from './routes/notifications/deliveries.ts';
 import { ruleRoutes } from './routes/notifications/rules.ts';
 import { planRoutes } from './routes/plans.ts';
 import { revocationRoutes } from './routes/revocations.ts';
+import { secretRoutes } from './routes/secrets.ts';
 import { versionRoutes } from './routes/versions.ts';
 import { refuseUnstorableText } from './storable-text.ts';
 import { validatorWith } from './validator.ts';
@@ -42,6 +46,9 @@ export type Api = FastifyInstance<
 export interface ApiOptions extends Services, Tokens, Omit<PoolOptions, 'now'> {
   /** Asked by /readyz. */
   redis: Redis;
+  /** What values are read by, and told that all of them are to be forgotten. */
+  secrets: SecretReader;
+  flushes: FlushChannel;
   /** What notifications are sent by. */
   egress: EgressClient;
 }
@@ -111,10 +118,16 @@ export async function createApi(options: ApiOptions): Promise<Api> {
         revocationRoutes(acts, options);
         backupRoutes(acts, options);
         conflictRoutes(acts, options);
+        secretRoutes(acts, options);
+        changeRoutes(acts, options);
       });
     },
     { prefix: '/v1' },
   );
+  await app.register(async (vault) => {
+    vault.addHook('onRequest', requireToken(options));
+    flushRoutes(vault, options);
+  });
   await app.ready();
   return app;
 }

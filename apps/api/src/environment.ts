@@ -1,6 +1,7 @@
 import { parseAllowedFiles, parseAllowedIdentities } from '@keyferry/connections';
 import {
   databaseProtocols,
+  durationVariable,
   type Environment,
   KeyferryError,
   listVariable,
@@ -27,6 +28,8 @@ export interface ApiEnvironment {
   allowedFiles: string[];
   allowedIdentities: AmbientIdentity[];
   egress: EgressPolicy;
+  /** From one look at proxied values in memory to the next. */
+  checkIntervalMs: number;
   host: string;
   port: number;
 }
@@ -48,6 +51,7 @@ export function readEnvironment(env: Environment): ApiEnvironment {
     allowedFiles: parseAllowedFiles(env.KEYFERRY_ALLOWED_FILES ?? ''),
     allowedIdentities: parseAllowedIdentities(listVariable(env, 'KEYFERRY_ALLOWED_IDENTITIES')),
     egress: parseEgress(env.KEYFERRY_ALLOWED_EGRESS),
+    checkIntervalMs: durationVariable(env, 'KEYFERRY_CHECK_INTERVAL', '1h', ['1m', '24h']),
     host: env.KEYFERRY_API_HOST || '127.0.0.1',
     port: numberVariable(env, 'KEYFERRY_API_PORT', usualPort, mostPort),
   };

@@ -18,6 +18,7 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   egress_refused: 400,
 
   value_not_writable: 400,
+  prefix_too_broad: 400,
 
   unauthorized: 401,
   forbidden: 403,

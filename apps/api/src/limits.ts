@@ -4,9 +4,6 @@ export const bodyLimit = 256 * 1024;
 /** Longest part of an address that names something. Local paths have at most 1,024 bytes, three characters each. */
 export const longestParameter = 3 * 1024;
 
-/** How long a vault may take while a request waits for it, in milliseconds: less than clients and proxies wait. */
-export const vaultDeadlineMs = 15_000;
-
 /** How long a plan may take, in milliseconds, and how many are made at a time: each reads what a cycle would read. */
 export const planDeadlineMs = 10 * 60_000;
 export const plansAtATime = 2;

@@ -1,3 +1,4 @@
+import { createSecretReader, openFlushChannel } from '@keyferry/access';
 import { createConnectionPool } from '@keyferry/connections';
 import { KeyferryError } from '@keyferry/core';
 import { createEgressClient } from '@keyferry/egress';
@@ -7,6 +8,7 @@ import { createLog, runProcess, throttled } from '@keyferry/telemetry';
 import { builtInVaults } from '@keyferry/vaults';
 import { type Api, createApi } from './create-api.ts';
 import { readEnvironment } from './environment.ts';
+import { pingVaults } from './ping-vaults.ts';
 import { loadToken, type TokenSource } from './token.ts';
 
 /** Serves the HTTP interface. Any number of these may run. */
@@ -43,24 +45,19 @@ await runProcess(log, async () => {
   const connections = createConnectionPool(vaults);
   const egress = createEgressClient({ policy: environment.egress });
 
-  const api = await createApi({
-    store,
-    queues,
-    keyring,
-    connections,
-    redis,
-    egress,
-    token,
-    revokeToken,
-    ...vaults,
-    log,
-    now: () => new Date(),
-  });
+  const services = { store, queues, keyring, connections, log, now: () => new Date() };
+  await pingVaults(services);
+  const secrets = createSecretReader(services, { checkIntervalMs: environment.checkIntervalMs });
+  const flushes = openFlushChannel(redis, queuePrefix, secrets.flush, () => reportError('redis does not answer'));
+
+  const api = await createApi({ ...services, redis, egress, secrets, flushes, token, revokeToken, ...vaults });
   const address = await listen(api, environment.host, environment.port);
   log.info({ address }, 'api started');
 
   return async () => {
     await api.close();
+    flushes.close();
+    await secrets.close();
     await connections.close();
     await egress.close();
     await queues.close();

@@ -2,6 +2,19 @@ import swagger from '@fastify/swagger';
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import type { Api } from './create-api.ts';
 
+const tags = [
+  'secrets',
+  'backends',
+  'cycles',
+  'holds',
+  'failures',
+  'keys',
+  'backups',
+  'events',
+  'notifications',
+  'health',
+];
+
 type Transform = typeof jsonSchemaTransform;
 
 /** Gathers the routes' schemas into the document at /openapi.json, which anyone may read. */
@@ -15,11 +28,7 @@ export async function describeApi(app: Api): Promise<void> {
         description: 'Carries secrets out of the vaults a company has into one encrypted key store.',
       },
       components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
-      tags: ['backends', 'cycles', 'holds', 'failures', 'keys', 'backups', 'events', 'notifications', 'health'].map(
-        (name) => ({
-          name,
-        }),
-      ),
+      tags: tags.map((name) => ({ name })),
     },
     transform: withNamedPath,
     transformObject: jsonSchemaTransformObject,

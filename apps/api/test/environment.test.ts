@@ -19,6 +19,7 @@ test('addresses and a token are needed; the rest has defaults', () => {
     allowedFiles: [],
     allowedIdentities: [],
     egress: { ranges: [], hosts: new Set() },
+    checkIntervalMs: 3_600_000,
     host: '127.0.0.1',
     port: 8420,
   });
@@ -29,6 +30,14 @@ test('revoking has a token of its own where one is named', () => {
   expect(revokeToken({ KEYFERRY_REVOKE_TOKEN: 'a token' })).toEqual({ text: 'a token', file: undefined });
   expect(revokeToken({ KEYFERRY_REVOKE_TOKEN_FILE: '/state/r' })).toEqual({ text: undefined, file: '/state/r' });
   expect(revokeToken({ KEYFERRY_REVOKE_TOKEN: '' })).toBeNull();
+});
+
+test('proxied values are looked at as often as a duration says', () => {
+  const interval = (text: string) => readEnvironment({ ...least, KEYFERRY_CHECK_INTERVAL: text }).checkIntervalMs;
+  expect(interval('5m')).toBe(300_000);
+  expect(interval('')).toBe(3_600_000);
+  for (const wrong of ['30s', '2d', 'soon', '-1h'])
+    expect(() => interval(wrong)).toThrow('KEYFERRY_CHECK_INTERVAL has to be a duration between 1m and 24h, as 1h.');
 });
 
 test('names of variables that backends may refer to are separated by commas', () => {

@@ -242,6 +242,7 @@ describe('the OpenAPI document', () => {
       'GET /healthz',
       'GET /readyz',
       'GET /v1/backups',
+      'GET /v1/changes',
       'GET /v1/events',
       'GET /v1/explain/{path}',
       'GET /v1/federation/backends',
@@ -262,10 +263,13 @@ describe('the OpenAPI document', () => {
       'GET /v1/notifications/deliveries/{id}',
       'GET /v1/notifications/rules',
       'GET /v1/notifications/rules/{id}',
+      'GET /v1/secrets',
+      'GET /v1/secrets/{path}',
       'GET /v1/versions/{path}',
       'PATCH /v1/federation/backends/{id}',
       'PATCH /v1/notifications/channels/{id}',
       'PATCH /v1/notifications/rules/{id}',
+      'POST /api/vault/flush-cache',
       'POST /v1/backups/{id}/restore',
       'POST /v1/federation/backends',
       'POST /v1/federation/backends/{id}/plan',
@@ -282,6 +286,7 @@ describe('the OpenAPI document', () => {
       'POST /v1/notifications/deliveries/{id}/replay',
       'POST /v1/notifications/rules',
       'POST /v1/rollback/{path}',
+      'POST /v1/secrets/resolve',
     ]);
   });
 

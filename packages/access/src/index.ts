@@ -1,2 +1,10 @@
+export * from './etag.ts';
+export * from './flush-cache.ts';
+export * from './flush-channel.ts';
+export type { HeldSecret, SecretRead } from './held-secret.ts';
+export type { ListedName, ListRequest } from './list-names.ts';
 export * from './place.ts';
+export * from './read-secret.ts';
+export type { Resolved } from './resolve.ts';
+export * from './secret-text.ts';
 export * from './services.ts';

@@ -1,5 +1,6 @@
 export * from './allowed-files.ts';
 export * from './allowed-identities.ts';
+export * from './ask-vault.ts';
 export * from './call-counts.ts';
 export * from './credential-keys.ts';
 export type { CredentialKey, CredentialKeys } from './credential-sources.ts';

@@ -1,3 +1,4 @@
+import { parseDuration } from './duration.ts';
 import { KeyferryError } from './errors.ts';
 
 /** Reads variables of a process's environment. An empty variable counts as one that isn't set. Throws `config_invalid`. */
@@ -23,6 +24,22 @@ export function numberVariable(env: Environment, name: string, fallback: number,
   if (!/^\d{1,9}$/.test(text) || Number(text) > most)
     throw new KeyferryError('config_invalid', `${name} has to be a whole number from 0 to ${most}.`);
   return Number(text);
+}
+
+/** A duration between two others, both included, in milliseconds. */
+export function durationVariable(
+  env: Environment,
+  name: string,
+  fallback: string,
+  [least, most]: readonly [least: string, most: string],
+): number {
+  try {
+    const seconds = parseDuration(env[name] || fallback);
+    if (seconds >= parseDuration(least) && seconds <= parseDuration(most)) return seconds * 1000;
+  } catch {
+    // The words of a duration don't tell which variable it is.
+  }
+  throw new KeyferryError('config_invalid', `${name} has to be a duration between ${least} and ${most}, as 1h.`);
 }
 
 export const mostPort = 65_535;

@@ -100,6 +100,7 @@ export const errorCatalogue = {
   // reading and writing through Keyferry
   path_unmapped: 'Check the path, and path_mapping and sync_paths of the backend that should have it.',
   path_contested: 'Map the path in one backend alone: give the others another path_mapping or exclude_paths.',
+  prefix_too_broad: 'Give a longer prefix: names of proxied vaults are listed in the vault each time.',
   field_not_found: 'Check the name of the field: the value has to be a JSON object that has it.',
   proxied_read_only: 'Write to the vault itself, or let the backend sync this path: its mode is proxy.',
   writes_disabled: 'Set `writes` of the backend to local or write_through, if keys may be written here.',

@@ -1,6 +1,7 @@
 export * from './audit.ts';
 export * from './backends.ts';
 export * from './backups.ts';
+export * from './changes.ts';
 export * from './channels.ts';
 export * from './close-cycle.ts';
 export * from './collect-notices.ts';
@@ -41,6 +42,7 @@ export { migrate, pendingMigrations } from './migrate.ts';
 export * from './move-keys.ts';
 export * from './notification-rules.ts';
 export * from './outbox.ts';
+export * from './read-secrets.ts';
 export * from './reconcile.ts';
 export * from './removal.ts';
 export * from './removal-facts.ts';

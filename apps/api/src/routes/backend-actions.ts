@@ -1,13 +1,13 @@
-import { openConnection } from '@keyferry/connections';
+import { askVault, openConnection } from '@keyferry/connections';
 import { backendStatus, backendTest, cycleAnswer, cyclePage, cycleQuery } from '@keyferry/contracts';
 import { classOf } from '@keyferry/core';
 import { refuseOtherContainer, requestSync } from '@keyferry/pipeline';
 import { countKeys, getBackend, listCycles, listHolds } from '@keyferry/store';
 import { showStatus } from '../answers/backend-status.ts';
 import { showCycle } from '../answers/cycle.ts';
-import { askVault, vaultRefusals } from '../ask-vault.ts';
 import type { Api, ApiOptions } from '../create-api.ts';
 import { responses } from '../responses.ts';
+import { vaultRefusals } from '../vault-refusals.ts';
 import { cyclesOf } from './cycles.ts';
 import { byIdOrName } from './parameters.ts';
 

@@ -32,7 +32,6 @@ import { z } from 'zod';
 import { showBackend } from '../answers/backend.ts';
 import { backendNames } from '../answers/backend-names.ts';
 import { showHold } from '../answers/hold.ts';
-import { vaultRefusals } from '../ask-vault.ts';
 import {
   changedSettings,
   checkedConfig,
@@ -44,6 +43,7 @@ import {
 import type { Api, ApiOptions } from '../create-api.ts';
 import { federatedSettings } from '../federated-settings.ts';
 import { responses } from '../responses.ts';
+import { vaultRefusals } from '../vault-refusals.ts';
 import { byIdOrName } from './parameters.ts';
 
 type Members = Record<string, unknown>;

@@ -1,11 +1,11 @@
 import { Readable } from 'node:stream';
 import { planLine } from '@keyferry/contracts';
 import { type PlanChange, type PlanSummary, planSync, requestPlan } from '@keyferry/pipeline';
-import { vaultRefusals } from '../ask-vault.ts';
 import type { Api, ApiOptions } from '../create-api.ts';
 import { answerTo, errorBody } from '../error-handler.ts';
 import { createPlanDesk } from '../plan-desk.ts';
 import { responses } from '../responses.ts';
+import { vaultRefusals } from '../vault-refusals.ts';
 import { byIdOrName } from './parameters.ts';
 
 const tags = ['backends'];

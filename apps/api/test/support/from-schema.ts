@@ -123,7 +123,7 @@ function spoil(value: unknown, place: number, how: string, odd: unknown): unknow
   const copy: Record<string, unknown> | unknown[] = Array.isArray(value) ? [...value] : { ...value };
   const name = names[place % (names.length || 1)];
   if (how === 'add' || name === undefined)
-    return Array.isArray(copy) ? [...copy, odd] : { ...copy, [String(odd)]: odd };
+    return Array.isArray(copy) ? [...copy, odd] : { ...copy, [typeof odd === 'string' ? odd : 'odd']: odd };
   if (how === 'remove') Reflect.deleteProperty(copy, name);
   else Reflect.set(copy, name, spoil(Reflect.get(copy, name), place >> 3, how, odd));
   return copy;

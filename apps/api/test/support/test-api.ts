@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { createSecretReader, openFlushChannel, type ReaderOptions, type SecretReader } from '@keyferry/access';
 import { createConnectionPool } from '@keyferry/connections';
 import { createEgressClient, parseEgress } from '@keyferry/egress';
 import { runJob, type Services } from '@keyferry/pipeline';
@@ -20,14 +21,29 @@ interface Answer {
   headers: Record<string, unknown>;
 }
 
+interface Installation {
+  database: TestDatabase;
+  prefix: string;
+  masterKey: string;
+}
+
 export interface TestApi {
   app: Api;
   database: TestDatabase;
   services: Services;
+  secrets: SecretReader;
+  /** What instances of one installation have in common. */
+  installation: Installation;
   /** Lines of the log. */
   lines: string[];
   /** A request with the token, or with another, its body as JSON. */
-  call(method: 'GET' | 'POST' | 'PATCH' | 'DELETE', path: string, body?: unknown, by?: string): Promise<Answer>;
+  call(
+    method: 'GET' | 'POST' | 'PATCH' | 'DELETE',
+    path: string,
+    body?: unknown,
+    by?: string,
+    headers?: object,
+  ): Promise<Answer>;
   /** What the owner of the database sees. */
   query(sql: string, parameters?: unknown[]): Promise<Record<string, unknown>[]>;
   /** Does all work that open cycles wait for, here and now. */
@@ -44,27 +60,40 @@ export interface TestApiOptions {
   revokeToken?: string;
   /** Kinds of vaults beside those that are built in. */
   moreVaults?: VaultRegistry;
+  /** Another instance, on the database and in Redis of this one. */
+  beside?: TestApi;
+  reader?: ReaderOptions;
+  now?: () => Date;
   /** Ways to the services other than the direct ones. */
   through?: { database?: (url: string) => Promise<string>; redis?: (url: string) => Promise<string> };
 }
 
 /** The API in this process, with a database of its own. */
 export async function startTestApi(options: TestApiOptions = {}): Promise<TestApi> {
-  const { environment = {}, allowedEnvironment = [], allowedFiles = [], through = {} } = options;
-  const database = await createDatabase();
+  const { environment = {}, allowedEnvironment = [], allowedFiles = [], through = {}, beside } = options;
+  const installation = beside?.installation ?? {
+    database: await createDatabase(),
+    prefix: newQueuePrefix(),
+    masterKey: randomBytes(32).toString('base64'),
+  };
+  const { database, prefix, masterKey } = installation;
   const { log, lines } = recordedLog();
   const store = openStore({ connectionString: (await through.database?.(database.url)) ?? database.url });
   const redis = openRedis((await through.redis?.(redisUrl())) ?? redisUrl(), 'producer', () => {});
   await waitForRedis(redis, 10_000);
-  const queues = createQueues(redis, newQueuePrefix());
-  const keyring = createKeyring(store, await loadMasterKey(store, { text: randomBytes(32).toString('base64') }));
+  const queues = createQueues(redis, prefix);
+  const keyring = createKeyring(store, await loadMasterKey(store, { text: masterKey }));
   const registry = [...builtInVaults, ...(options.moreVaults ?? [])];
   const references = { environment, allowedEnvironment, allowedFiles, allowedIdentities: [] };
   const connections = createConnectionPool({ registry, ...references });
-  const services = { store, queues, keyring, connections, log, now: () => new Date() };
+  const services = { store, queues, keyring, connections, log, now: options.now ?? (() => new Date()) };
   const egress = createEgressClient({ policy: parseEgress(options.allowedEgress) });
+  const secrets = createSecretReader(services, options.reader);
+  const flushes = openFlushChannel(redis, prefix, secrets.flush, () => {});
   const app = await createApi({
     ...services,
+    secrets,
+    flushes,
     registry,
     redis,
     egress,
@@ -77,12 +106,14 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
     app,
     database,
     services,
+    secrets,
+    installation,
     lines,
-    async call(method, path, body, by = token) {
+    async call(method, path, body, by = token, more = {}) {
       const { statusCode, headers, payload } = await app.inject({
         method,
         url: path,
-        headers: { authorization: `Bearer ${by}` },
+        headers: { authorization: `Bearer ${by}`, ...more },
         ...(body !== undefined && { payload: body as object }),
       });
       return { status: statusCode, headers, body: payload ? JSON.parse(payload) : null };
@@ -99,12 +130,14 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
     },
     async close() {
       await app.close();
+      flushes.close();
+      await secrets.close();
       await egress.close();
       await connections.close();
       await queues.close();
       redis.disconnect();
       await store.close();
-      await database.drop();
+      if (!beside) await database.drop();
     },
   };
 }

@@ -1,0 +1,43 @@
+import { PassThrough, type Readable } from 'node:stream';
+import type { Change, Following, SecretReader } from '@keyferry/access';
+import type { ChangeMessage } from '@keyferry/contracts';
+
+/** Sends clients what is out of date by now. */
+export interface ChangeDesk {
+  /** Server-sent events, until the client goes away, doesn't read them, or the desk closes. */
+  follow(tenantId: string): Promise<Readable>;
+  close(): void;
+}
+
+const aliveMs = 1_000;
+/** A client that lets so much wait has to begin anew. */
+const mostWaitingBytes = 4 * 1024 * 1024;
+
+export function createChangeDesk(secrets: SecretReader): ChangeDesk {
+  const open = new Map<PassThrough, Following>();
+  const send = (stream: PassThrough, message: ChangeMessage) => {
+    stream.write(`data: ${JSON.stringify(message)}\n\n`);
+    if (stream.writableLength > mostWaitingBytes) stream.destroy();
+  };
+  const timer = setInterval(() => {
+    for (const [stream, following] of open) if (following.isFresh()) send(stream, { type: 'alive' });
+  }, aliveMs);
+  timer.unref();
+  return {
+    async follow(tenantId) {
+      const stream = new PassThrough();
+      const following = await secrets.follow(tenantId, (change: Change) => send(stream, change));
+      open.set(stream, following);
+      stream.on('close', () => {
+        following.stop();
+        open.delete(stream);
+      });
+      send(stream, { type: 'hello', position: following.position() });
+      return stream;
+    },
+    close() {
+      clearInterval(timer);
+      for (const stream of open.keys()) stream.end();
+    },
+  };
+}

@@ -1,0 +1,25 @@
+import { askVault, type ConnectionServices, openConnection } from '@keyferry/connections';
+import { describeError, KeyferryError } from '@keyferry/core';
+import { refuseOtherContainer } from '@keyferry/pipeline';
+import { allTenants, type Backend, listBackends } from '@keyferry/store';
+
+/** Throws `vault_ping_failed` unless every required vault answers and lets us in. */
+export async function pingVaults(services: ConnectionServices): Promise<void> {
+  const { store } = services;
+  for (const tenantId of await allTenants(store)) {
+    const backends = await store.inTenant(tenantId, (tx) => listBackends(tx));
+    await Promise.all(backends.filter(({ required }) => required).map((backend) => ping(services, backend)));
+  }
+}
+
+async function ping(services: ConnectionServices, backend: Backend): Promise<void> {
+  try {
+    await askVault(backend.name, async (deadline) => {
+      await using connection = await openConnection(services, backend, deadline);
+      refuseOtherContainer(backend, await connection.probe(deadline));
+    });
+  } catch (error) {
+    const { code, message } = describeError(error);
+    throw new KeyferryError('vault_ping_failed', `vault: ping failed: backend "${backend.name}": ${code}: ${message}`);
+  }
+}

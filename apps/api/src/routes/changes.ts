@@ -1,0 +1,35 @@
+import { changeMessage } from '@keyferry/contracts';
+import { createChangeDesk } from '../change-desk.ts';
+import type { Api, ApiOptions } from '../create-api.ts';
+import { responses } from '../responses.ts';
+
+const contentType = 'text/event-stream';
+
+/** What clients that keep values have to forget. */
+export function changeRoutes(app: Api, { secrets }: ApiOptions): void {
+  const desk = createChangeDesk(secrets);
+  app.addHook('preClose', async () => desk.close());
+
+  app.get(
+    '/changes',
+    {
+      // A client that only asks for the headers would be followed for ever.
+      exposeHeadRoute: false,
+      schema: {
+        tags: ['secrets'],
+        summary: 'Follow what is changed, as server-sent events, by paths and without values',
+        description:
+          'The data of each event is JSON. What a client keeps may be used for as long as an event came within the last seconds; after a connection that begins with another position than the one before, nothing of what was kept may.',
+        response: responses({
+          200: { description: 'Server-sent events.', content: { [contentType]: { schema: changeMessage } } },
+        }),
+      },
+    },
+    async ({ identity }, reply) => {
+      const stream = await desk.follow(identity.tenantId);
+      reply.raw.once('close', () => stream.destroy());
+      reply.header('connection', 'close').header('cache-control', 'no-store').header('x-accel-buffering', 'no');
+      return reply.type(contentType).send(stream as never);
+    },
+  );
+}

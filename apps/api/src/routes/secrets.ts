@@ -1,0 +1,114 @@
+import { etagMatches } from '@keyferry/access';
+import {
+  resolveAnswer,
+  resolveRequest,
+  secretAnswer,
+  secretListQuery,
+  secretPage,
+  secretQuery,
+} from '@keyferry/contracts';
+import { z } from 'zod';
+import { showSecret } from '../answers/secret.ts';
+import type { Api, ApiOptions } from '../create-api.ts';
+import { decodeCursor, pageOf } from '../cursor.ts';
+import { responses } from '../responses.ts';
+import { vaultRefusals } from '../vault-refusals.ts';
+import { checkedPath } from './key-path.ts';
+
+const tags = ['secrets'];
+const place = z.tuple([z.string()]);
+const byLocalPath = z.object({ '*': z.string().describe('The local path, percent-encoded.') });
+const unchanged = z.undefined().describe('If-None-Match names the value that there is.');
+/** What asking where a secret is may come to. */
+const sourceRefusals = [
+  ...vaultRefusals,
+  'vault_disabled',
+  'vault_too_large',
+  'path_contested',
+  'credentials_withdrawn',
+  'reference_refused',
+  'reference_unresolved',
+] as const;
+
+/** Values of secrets, by their local paths. */
+export function secretRoutes(app: Api, { secrets }: ApiOptions): void {
+  app.get(
+    '/secrets/*',
+    {
+      config: { permission: 'values' },
+      schema: {
+        tags,
+        summary: 'Read a secret, from the store or, where its path is proxied, from its vault',
+        params: byLocalPath,
+        querystring: secretQuery,
+        response: responses(
+          { 200: secretAnswer, 304: unchanged },
+          'key_not_found',
+          'path_unmapped',
+          'field_not_found',
+          'key_not_served',
+          'version_gone',
+          'version_unreadable',
+          ...sourceRefusals,
+        ),
+      },
+    },
+    async ({ identity, params, query, headers }, reply) => {
+      const path = checkedPath(params['*']);
+      const { version, field } = query;
+      const read = await secrets.read(identity.tenantId, path, { version });
+      const { etag, state } = read.secret;
+      reply.header('etag', etag).header('cache-control', 'no-store');
+      if (state === 'deprecated') reply.header('warning', `299 keyferry "${deprecation}"`);
+      const known = headers['if-none-match'];
+      if (known !== undefined && etagMatches(known, etag)) return reply.code(304).send();
+      // Written by hand: what the schema makes of it would cost more than the rest of the request.
+      return reply.type('application/json').send(showSecret(read, field ?? null) as never);
+    },
+  );
+
+  app.get(
+    '/secrets',
+    {
+      schema: {
+        tags,
+        summary: 'List names of secrets that can be read, in the order of their paths',
+        description: 'Names of proxied vaults are listed in the vault: give a prefix where it has many.',
+        querystring: secretListQuery,
+        response: responses({ 200: secretPage }, 'prefix_too_broad', 'listing_incomplete', ...sourceRefusals),
+      },
+    },
+    async ({ identity, query }) => {
+      const { limit, cursor, prefix } = query;
+      const [after] = cursor === undefined ? [null] : decodeCursor(cursor, place);
+      const request = { prefix: prefix.normalize('NFC'), after, limit: limit + 1 };
+      const names = await secrets.list(identity.tenantId, request);
+      return pageOf(
+        names,
+        limit,
+        (name) => name,
+        ({ path }) => [path],
+      );
+    },
+  );
+
+  app.post(
+    '/secrets/resolve',
+    {
+      config: { permission: 'values' },
+      schema: {
+        tags,
+        summary: 'Resolve references, each with an outcome of its own',
+        body: resolveRequest,
+        response: responses({ 200: resolveAnswer }),
+      },
+    },
+    async ({ identity, body }, reply) => {
+      const items = await secrets.resolve(identity.tenantId, body.references);
+      reply.header('cache-control', 'no-store').type('application/json');
+      return reply.send(JSON.stringify({ items }) as never);
+    },
+  );
+}
+
+const deprecation = 'This key is deprecated: its secret is gone from the vault, and it will be archived.';

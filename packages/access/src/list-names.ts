@@ -1,0 +1,113 @@
+import { askVault, openConnection } from '@keyferry/connections';
+import { type FederationMode, KeyferryError } from '@keyferry/core';
+import { listServedKeys } from '@keyferry/store';
+import type { ListScope } from '@keyferry/vaults';
+import type { ServedBackend } from './change-feed.ts';
+import type { Reading } from './load-secrets.ts';
+import { placeAmong } from './place.ts';
+import { proxiedNames } from './proxied-names.ts';
+
+export interface ListRequest {
+  /** Leading text of the local path. */
+  prefix: string;
+  /** Names after this one; null from the first. */
+  after: string | null;
+  limit: number;
+}
+
+export interface ListedName {
+  path: string;
+  backend: string;
+  mode: FederationMode;
+}
+
+/** More names than this of proxied vaults are not held for one answer. */
+const mostProxied = 10_000;
+const rowsAtOnce = 1_000;
+
+/**
+ * Names of what is served, in the order of their bytes: of the store, and of one listing of each proxied vault below what the
+ * prefix leads to. Rejects with `prefix_too_broad`, or the failure of a vault: a list never lacks what it should have.
+ */
+export async function listNames(reading: Reading, request: ListRequest): Promise<ListedName[]> {
+  const { feed } = reading;
+  if (!(await feed.ensureFresh())) throw feed.failure;
+  const proxied = feed.backends.filter(({ federation }) => federation.has('proxy'));
+  const names = new Map<string, ListedName>();
+  for (const name of await storedNames(reading, request)) names.set(name.path, name);
+  for (const served of proxied)
+    for (const path of await namesInVault(reading, served, request)) {
+      if (names.has(path) || !leadsTo(feed.backends, path, served)) continue;
+      names.set(path, { path, backend: served.backend.name, mode: 'proxy' });
+    }
+  return [...names.values()].sort((left, right) => compareBytes(left.path, right.path)).slice(0, request.limit);
+}
+
+/** Keys that the store answers: all but those that are proxied by now. */
+async function storedNames({ services, feed, tenantId }: Reading, request: ListRequest): Promise<ListedName[]> {
+  const { prefix, limit } = request;
+  const byId = new Map(feed.backends.map((served) => [served.backend.id, served]));
+  const found: ListedName[] = [];
+  let { after } = request;
+  for (;;) {
+    const page = { prefix, after, limit: Math.max(limit, rowsAtOnce), now: services.now() };
+    const rows = await services.store.inTenant(tenantId, (tx) => listServedKeys(tx, page));
+    for (const { path, backendId, backend } of rows) {
+      const own = byId.get(backendId)?.federation.placeOf(path)?.mode;
+      const proxied = own !== 'sync' && proxiedAmong(feed.backends, path);
+      if (!proxied) found.push({ path, backend, mode: 'sync' });
+      if (found.length === limit) return found;
+    }
+    after = rows.at(-1)?.path ?? null;
+    if (rows.length < page.limit || after === null) return found;
+  }
+}
+
+async function namesInVault(
+  { services }: Reading,
+  { backend }: ServedBackend,
+  { prefix, after }: ListRequest,
+): Promise<string[]> {
+  const { folders, localOf } = proxiedNames(backend, prefix);
+  if (folders.length === 0) return [];
+  const wanted = (remotePath: string): string | null => {
+    const path = localOf(remotePath);
+    return path?.startsWith(prefix) && (after === null || compareBytes(path, after) > 0) ? path : null;
+  };
+  const scope: ListScope = { folders, includes: (path) => wanted(path) !== null, wantsRevision: () => false };
+  return await askVault(backend.name, async (deadline) => {
+    const paths: string[] = [];
+    await using connection = await openConnection(services, backend, deadline);
+    for await (const page of connection.list(scope, deadline)) {
+      for (const ref of page) {
+        const path = ref.deleted ? null : wanted(ref.path);
+        if (path !== null) paths.push(path);
+      }
+      if (paths.length > mostProxied)
+        throw new KeyferryError(
+          'prefix_too_broad',
+          `The vault of "${backend.name}" has more than ${mostProxied} names that begin with "${prefix}".`,
+        );
+    }
+    return paths;
+  });
+}
+
+/** Also where it is contested: whoever reads it is told so. */
+function leadsTo(backends: readonly ServedBackend[], path: string, served: ServedBackend): boolean {
+  try {
+    return placeAmong(backends, path)?.backend.id === served.backend.id;
+  } catch {
+    return true;
+  }
+}
+
+function proxiedAmong(backends: readonly ServedBackend[], path: string): boolean {
+  try {
+    return placeAmong(backends, path)?.mode === 'proxy';
+  } catch {
+    return false;
+  }
+}
+
+const compareBytes = (left: string, right: string): number => Buffer.compare(Buffer.from(left), Buffer.from(right));

@@ -1,0 +1,78 @@
+import { type House, openHouse } from '@keyferry/testing/support/house.ts';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type TestReader, testReader } from './harness.ts';
+
+let house: House;
+let reader: TestReader;
+
+beforeAll(async () => {
+  house = await openHouse();
+  reader = testReader(house);
+  const kv = house.vault.kv('secret');
+  for (const path of [
+    'bifrost/a',
+    'bifrost/b',
+    'bifrost/team/x',
+    'through/one',
+    'through/team/two',
+    'through/z',
+    'left/out',
+  ])
+    kv.put(path, { value: 'v' });
+  await house.cycle(await house.addBackend({ name: 'synced' }));
+  await house.addBackend({
+    name: 'proxied',
+    mode: 'proxy',
+    sync_paths: ['through/*'],
+    exclude_paths: ['through/z'],
+    path_mapping: [{ from: 'bifrost/by/**', to: 'through/**' }],
+  });
+});
+afterAll(async () => {
+  await reader.close();
+  await house.close();
+});
+
+const list = async (prefix: string, after: string | null = null, limit = 100) =>
+  (await reader.list(house.tenantId, { prefix, after, limit })).map(({ path }) => path);
+
+test('names of the store and of proxied vaults are one list, in the order of their paths', async () => {
+  const names = await reader.list(house.tenantId, { prefix: '', after: null, limit: 100 });
+  expect(names).toEqual([
+    { path: 'bifrost/a', backend: 'synced', mode: 'sync' },
+    { path: 'bifrost/b', backend: 'synced', mode: 'sync' },
+    { path: 'bifrost/by/one', backend: 'proxied', mode: 'proxy' },
+    { path: 'bifrost/by/team/two', backend: 'proxied', mode: 'proxy' },
+    { path: 'bifrost/team/x', backend: 'synced', mode: 'sync' },
+  ]);
+});
+
+test('a prefix says what is listed, and in the vault no folder beside it', async () => {
+  house.vault.requests.reset();
+  expect(await list('bifrost/by/team/')).toEqual(['bifrost/by/team/two']);
+  const folders = house.vault.requests.all.filter(({ path }) => path.includes('metadata')).map(({ path }) => path);
+  expect(folders.every((path) => path.startsWith('secret/metadata/through/team'))).toBe(true);
+  expect(await list('bifrost/by/t')).toEqual(['bifrost/by/team/two']);
+  expect(await list('nothing')).toEqual([]);
+});
+
+test('it goes on after a name, across both', async () => {
+  expect(await list('', null, 2)).toEqual(['bifrost/a', 'bifrost/b']);
+  expect(await list('', 'bifrost/b', 2)).toEqual(['bifrost/by/one', 'bifrost/by/team/two']);
+  expect(await list('', 'bifrost/by/team/two', 2)).toEqual(['bifrost/team/x']);
+});
+
+test('it is refused where a vault can’t be listed, and never shorter than it is', async () => {
+  const fault = house.vault.faults.inject({ effect: { kind: 'status', status: 503 }, path: '*metadata*' });
+  await expect(list('')).rejects.toMatchObject({ failureClass: 'unavailable' });
+  fault.remove();
+});
+
+test('more names of a proxied vault than one answer may hold are refused, by its name', async () => {
+  house.vault.kv('secret').seed(10_001, (index) => ({ path: `through/many/${index}`, data: { value: 'v' } }));
+  await expect(list('bifrost/by/')).rejects.toMatchObject({
+    code: 'prefix_too_broad',
+    message: 'The vault of "proxied" has more than 10000 names that begin with "bifrost/by/".',
+  });
+  expect(await list('bifrost/by/team/')).toEqual(['bifrost/by/team/two']);
+});
