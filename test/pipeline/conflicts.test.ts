@@ -322,10 +322,10 @@ describe('a backend that is written through', () => {
     put('theirs');
     expect(await counts(backend)).toMatchObject({ ahead: 1, pushed: 1 });
     expect(inVault()).toBe('ours');
+    // Both agree by now: what the vault has next is news.
     put('theirs, later');
-    expect(await counts(backend)).toMatchObject({ ahead: 1, pushed: 1 });
-    expect(inVault()).toBe('ours');
-    expect(await served()).toBe('ours');
+    expect(await counts(backend)).toMatchObject({ updated: 1, pushed: 0 });
+    expect(await served()).toBe('theirs, later');
   });
 
   test('gets nothing of what is in conflict, rolled back, or deleted here', async () => {
@@ -341,19 +341,33 @@ describe('a backend that is written through', () => {
   });
 
   test('that refuses it leaves the key ahead, with an issue, and the others go on', async () => {
-    const backend = await changedHere(pushing);
+    const allow = (paths: string[]) => {
+      const writable = paths.map((name) => [`secret/data/bifrost/${name}`, ['read', 'create', 'update']] as const);
+      house.vault.policies.write('some', { '*': ['read', 'list'], ...Object.fromEntries(writable) });
+    };
+    allow(['b']);
+    const token = house.vault.tokens.create({ policies: ['some'] });
+    const backend = await changedHere({ ...pushing, auth: { method: 'token', token } });
     await writeHere(house, { backend, path: 'bifrost/b' }, 'ours as well');
-    const effect = { kind: 'status', status: 403, body: { errors: ['permission denied'] } } as const;
-    house.vault.faults.inject({ effect, path: `secret/data/${path}`, method: 'POST' });
     const cycle = await house.cycle(backend);
     expect(cycle).toMatchObject({ state: 'completed', issues: 1, counts: { ahead: 2, pushed: 1, unpushed: 1 } });
     expect(await house.issues(cycle.id)).toMatchObject([
       { remote_path: path, outcome: 'unpushed', code: 'vault_forbidden', class: 'forbidden' },
     ]);
     expect(await served()).toBe('ours');
-    house.vault.faults.clear();
+    allow(['a', 'b']);
     expect(await counts(backend)).toMatchObject({ ahead: 1, pushed: 1 });
     expect(inVault()).toBe('ours');
+  });
+
+  test('whose answer was lost has it all the same, as the next cycle finds', async () => {
+    const backend = await changedHere(pushing);
+    const effect = { kind: 'status', status: 403, body: { errors: ['permission denied'] } } as const;
+    const lost = house.vault.faults.inject({ effect, path: `secret/data/${path}`, method: 'POST' });
+    expect(await counts(backend)).toMatchObject({ ahead: 1, pushed: 0, unpushed: 1 });
+    expect([lost.hits, inVault()]).toEqual([1, 'ours']);
+    expect(await counts(backend)).toMatchObject({ unchanged: 5, unpushed: 0 });
+    expect((await record()).remote_version).toBe('2');
   });
 
   test('gets a secret for what is only here, which Keyferry owns from then on', async () => {

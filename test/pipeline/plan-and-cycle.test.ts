@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type House, openHouse } from '../support/house.ts';
 import { everyRow, planOf } from '../support/plan.ts';
+import { deleteHere } from '../support/written.ts';
 
 /** Whatever has happened to a vault, a backend and its keys: the plan says what the cycle after it does. */
 
@@ -32,14 +33,14 @@ const happening = fc.oneof(
     arbitrary: fc.record({ kind: fc.constantFrom('remove' as const, 'destroy' as const, 'delete' as const), name }),
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('end' as const, 'renew' as const), name }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('touch' as const), name }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('touch' as const, 'bury' as const), name }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('forbid' as const), name }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('wait' as const), hours: fc.constantFrom(1, 12, 30) }) },
   {
     weight: 1,
     arbitrary: fc.record({ kind: fc.constantFrom('approve' as const, 'reject' as const, 'forget' as const) }),
   },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('change' as const), to: fc.nat(8) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('change' as const), to: fc.nat(10) }) },
 );
 type Happening = typeof happening extends fc.Arbitrary<infer T> ? T : never;
 
@@ -60,6 +61,8 @@ const settingsOf = (at: string, choice: number): Partial<BackendSettings> =>
     { path_mapping: [] },
     { conflict_policy: 'manual' as const },
     { version_history: true },
+    { conflict_policy: 'local_wins' as const },
+    { conflict_policy: 'backend_wins' as const },
   ][choice] ?? {};
 
 const situation = fc.record({
@@ -102,6 +105,8 @@ async function happen(backend: Backend, at: string, one: Happening): Promise<voi
           .execute(),
       );
       return;
+    case 'bury':
+      return await deleteHere(house, { backend, path });
     case 'wait':
       house.clock.advance(one.hours * 3600);
       await house.sweep();

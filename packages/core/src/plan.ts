@@ -13,6 +13,8 @@ export const planWords = [
   'invalid',
   'warn',
   'conflict',
+  'push', // the value here is written to the vault
+  'delete', // archived here, since Keyferry itself has removed it from the vault
   'skip',
   'fail',
 ] as const;

@@ -21,6 +21,8 @@ const signs: Record<PlanWord, { sign: string; style: Style }> = {
   invalid: { sign: '!', style: 'red' },
   warn: { sign: '!', style: 'yellow' },
   conflict: { sign: '!', style: 'red' },
+  push: { sign: '>', style: 'green' },
+  delete: { sign: '-', style: 'red' },
   skip: { sign: '=', style: 'dim' },
   fail: { sign: '!', style: 'red' },
 };
@@ -37,6 +39,8 @@ const words: Partial<Record<PlanWord, string>> = {
   invalid: 'invalid',
   warn: 'warning',
   conflict: 'in conflict',
+  push: 'written to the vault',
+  delete: 'deleted',
   skip: 'skipped',
   fail: 'unreadable',
 };

@@ -51,10 +51,14 @@ export function changesOfReading(judged: Judged, earlier: EarlierVersions): Plan
   const problem = problemWords[judged.outcome];
   return [
     ...(problem ? joined(problem, local, issues) : changeOf(judged, earlier.count)),
+    ...(judged.push ? [pushOf({ remotePath: item.remote, localPath: local })] : []),
     ...joined('warn', local, problem ? [] : warnings),
     ...(earlier.issue ? [reported('warn', local, earlier.issue)] : []),
   ];
 }
+
+export const pushOf = (key: Pick<Candidate, 'remotePath' | 'localPath'>): PlanChange =>
+  plain('push', key, 'The vault lacks the value that it was given here.');
 
 /** Outcomes by which nothing is written. */
 const problemWords: Partial<Record<Outcome, PlanWord>> = {
@@ -70,7 +74,7 @@ function joined(change: PlanWord, path: string, issues: readonly Issue[]): PlanC
   return [{ ...reported(change, path, first), reason: issues.map(({ message }) => message).join(' ') }];
 }
 
-function changeOf({ item, known, outcome, change }: Judged, earlier: number): PlanChange[] {
+function changeOf({ item, known, outcome, change, push }: Judged, earlier: number): PlanChange[] {
   const settlement = change?.settlement;
   const state = settlement?.state ?? known?.state;
   const versions = {
@@ -92,7 +96,7 @@ function changeOf({ item, known, outcome, change }: Judged, earlier: number): Pl
       known.state === 'expired' ? 'It was renewed in the vault.' : `It was ${known.state}, and is in the vault again.`,
     );
   if (settlement?.write === 'value') return line('update', 'The vault has another value.');
-  return outcome === 'ahead'
-    ? line('keep', 'It was changed here, and the value of the vault does not replace it.')
-    : [];
+  if (outcome !== 'ahead' || push) return [];
+  const what = known.tombstone ? 'It was deleted here' : 'It was changed here';
+  return line('keep', `${what}, and the value of the vault does not replace it.`);
 }

@@ -4,18 +4,20 @@ import { confirmAll, confirmBatch } from '../stages/confirm.ts';
 import { problemOfName } from '../stages/map-ref.ts';
 import { type PlanChange, plain, reported } from './change.ts';
 import type { PlanRun } from './plan-run.ts';
+import { settleAbsent } from './settled.ts';
 import { eachMissed, whoMayGo } from './survey.ts';
 
 /** How many calls to a vault a plan has made is counted around these. */
-type Counted = <Result>(work: () => Promise<Result>) => Promise<Result>;
+export type Counted = <Result>(work: () => Promise<Result>) => Promise<Result>;
 
 /**
- * What would be deprecated or renamed, in the deprecate stage's order: the guard, which costs no call, then a direct read of
+ * What would be deprecated or renamed, in the deprecate stage's order: what was changed here, then the guard, which costs no call, then a direct read of
  * each key that is missing. Returns whether the guard would hold.
  */
 export async function* planLosses(plan: PlanRun, counted: Counted): AsyncGenerator<PlanChange, boolean> {
   const { counts } = plan.tally;
   const { auto_deprecate } = plan.backend;
+  yield* settleAbsent(plan, possible(plan, 'absent'), counted);
   if (counts.kept > 0) yield* keptKeys(plan);
   if (!auto_deprecate) yield* missingKeys(plan);
   const holds = await wouldHold(plan, auto_deprecate ? ['absent', 'out_of_scope', 'renamed'] : ['renamed']);
@@ -35,8 +37,12 @@ export async function* planLosses(plan: PlanRun, counted: Counted): AsyncGenerat
   return counts.held > 0;
 }
 
-/** Candidates for one cause, in batches. */
+/** Candidates for one cause that may be lost, in batches. */
 async function* possible(plan: PlanRun, cause: LossCause): AsyncGenerator<PossibleCandidate[]> {
+  for await (const batch of candidates(plan, cause)) yield batch.filter(({ id }) => !plan.settled.has(id));
+}
+
+async function* candidates(plan: PlanRun, cause: LossCause): AsyncGenerator<PossibleCandidate[]> {
   const { services, backend, gone, renames } = plan;
   const among = (keys: { id: string; newPath?: string }[]) =>
     services.store.inTenant(backend.tenant_id, (tx) => possibleCandidates(tx, backend.id, keys, cause));

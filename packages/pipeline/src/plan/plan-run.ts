@@ -18,6 +18,8 @@ export interface PlanRun extends BackendRun {
   tally: Tally;
   /** Ids of keys that a read found gone. */
   gone: Set<string>;
+  /** Ids of keys that are missing and no loss: changed or deleted here. */
+  settled: Set<string>;
   /** By id of the key. `state` is what it would be by then, where that is another one than now. */
   renames: Map<string, PossibleRename & { state?: KeyState }>;
   /** Local paths that new keys would have, where any key is to be renamed. */

@@ -3,8 +3,9 @@ import { type CycleCounts, classOf, issuesOf } from '@keyferry/core';
 import { audit, type Backend, getBackend, type ShardRef, sweptSince } from '@keyferry/store';
 import { hasRotatingCredentials } from '../failure.ts';
 import type { Services } from '../services.ts';
+import { secretsToMake } from '../stages/make-secrets.ts';
 import { type BackendRun, parseSettings } from '../stages/stage-run.ts';
-import { type PlanChange, plain } from './change.ts';
+import { type PlanChange, plain, pushOf } from './change.ts';
 import { planLosses } from './losses.ts';
 import { readBatch } from './read-batch.ts';
 import { survey } from './survey.ts';
@@ -60,6 +61,10 @@ export async function* planSync(
     }),
   );
   yield* changes;
+  for await (const keys of secretsToMake(plan, plan.known)) {
+    plan.tally.counts.pushed += keys.length;
+    yield* keys.map(pushOf);
+  }
   for (const refs of plan.excluded.batches()) yield* refs.map(leftOut);
   for (const refs of plan.toRead.batches()) {
     signal.throwIfAborted();

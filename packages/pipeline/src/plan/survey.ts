@@ -27,6 +27,7 @@ export async function survey(run: BackendRun, tally: Tally): Promise<{ plan: Pla
     containerProven: provesContainer(backend, probe),
     tally,
     gone: new Set(),
+    settled: new Set(),
     renames: new Map(),
     taken: new Set(),
   };

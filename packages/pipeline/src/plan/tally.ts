@@ -21,7 +21,8 @@ export class Tally {
   }
 
   /** Notes a decision that a cycle would write; `standing` is that of its key, where there is one that changes its state. */
-  note({ known, change }: Judged, standing: LossStanding | undefined, now: Date): void {
+  note({ known, change, push }: Judged, standing: LossStanding | undefined, now: Date): void {
+    if (push) this.counts.pushed++;
     if (!change) return;
     const { state } = change.settlement;
     if (known === null) {
