@@ -26,12 +26,13 @@ export function launch(args) {
   }
   const child = spawn(node, [main, ...args], { stdio: 'inherit' });
   const terminal = hasTerminal();
-  for (const signal of ['SIGINT', 'SIGHUP']) {
+  for (const signal of ['SIGINT', 'SIGHUP', 'SIGQUIT']) {
     process.on(signal, () => {
       if (!terminal) child.kill(signal);
     });
   }
-  process.on('SIGTERM', () => child.kill('SIGTERM'));
+  // `keyferry run` hands on what it is given.
+  for (const signal of ['SIGTERM', 'SIGUSR1', 'SIGUSR2']) process.on(signal, () => child.kill(signal));
   child.once('error', (error) => {
     process.stderr.write(`${node} can't be run: ${error.message}\n`);
     process.exitCode = 1;

@@ -1,7 +1,8 @@
+import { createClient, type KeyferryClient } from '@keyferry/client';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { ApiClient } from './api/client.ts';
-import { locateApi } from './api/locate.ts';
-import { type ExitCode, exitCodeOf, exitCodes } from './exit-codes.ts';
+import { locate, locateApi } from './api/locate.ts';
+import { exitCodeOf, exitCodes } from './exit-codes.ts';
 import { createOutput, type Io, type Output } from './output/output.ts';
 import { reportError } from './output/report-error.ts';
 
@@ -14,13 +15,15 @@ interface Run<Options> {
   env: NodeJS.ProcessEnv;
   /** The API, looked up when it is first needed. */
   api(): ApiClient;
+  /** What resolves references through it. */
+  client(): KeyferryClient;
 }
 
 /** What all commands share. */
 export interface Host {
   io: Io;
   /** Takes the exit code of the command that ran. */
-  end(code: ExitCode): void;
+  end(code: number): void;
 }
 
 export interface CommandSpec<Options> {
@@ -30,8 +33,8 @@ export interface CommandSpec<Options> {
   /** A line to type, without the leading `keyferry`. */
   example: string;
   options?: (command: Command) => Command;
-  /** Returns the exit code, 0 if nothing. */
-  run(run: Run<Options>): Promise<ExitCode | undefined>;
+  /** Returns the exit code, 0 if nothing: one of `exitCodes`, or that of a program which ran. */
+  run(run: Run<Options>): Promise<number | undefined>;
 }
 
 /** Adds a command that only holds others. */
@@ -48,10 +51,11 @@ export function addCommand<Options = object>(parent: Command, host: Host, spec: 
   return command.action(async () => {
     const options: Options & { json?: boolean } = command.opts();
     const output = createOutput(host.io, options.json === true);
-    const args = command.processedArgs.flatMap((value: string | string[] | undefined) => value ?? '');
+    const args = command.processedArgs.flat().map((value: string | undefined) => value ?? '');
     const { env } = host.io;
     try {
-      host.end((await spec.run({ options, args, output, env, api: () => locateApi(env) })) ?? exitCodes.ok);
+      const client = () => createClient({ ...locate(env), environment: env });
+      host.end((await spec.run({ options, args, output, env, api: () => locateApi(env), client })) ?? exitCodes.ok);
     } catch (error) {
       reportError(host.io, output.json, error);
       host.end(exitCodeOf(error));

@@ -1,3 +1,4 @@
+import { KeyferryClientError } from '@keyferry/client';
 import { KeyferryError } from '@keyferry/core';
 import { ApiError } from './api/api-error.ts';
 
@@ -32,8 +33,11 @@ export function exitCodeOf(error: unknown): ExitCode {
     if (error.status === 401 || error.status === 403) return exitCodes.refused;
     return error.status === 503 ? exitCodes.unreachable : exitCodes.failed;
   }
-  if (!(error instanceof KeyferryError)) return exitCodes.failed;
-  if (error.code === 'usage_invalid') return exitCodes.usage;
+  if (!(error instanceof KeyferryError || error instanceof KeyferryClientError)) return exitCodes.failed;
+  if (usageCodes.has(error.code)) return exitCodes.usage;
   if (error.code === 'api_unavailable') return exitCodes.unreachable;
-  return error.code === 'unauthorized' ? exitCodes.refused : exitCodes.failed;
+  return error.code === 'unauthorized' || error.code === 'forbidden' ? exitCodes.refused : exitCodes.failed;
 }
+
+/** `options_invalid`: what the client was given is from KEYFERRY_URL and KEYFERRY_TOKEN. */
+const usageCodes = new Set(['usage_invalid', 'reference_invalid', 'options_invalid']);

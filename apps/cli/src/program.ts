@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import type { Host } from './command.ts';
 import { backendCommands } from './commands/backend.ts';
 import { backupsCommands } from './commands/backups.ts';
+import { cacheCommands } from './commands/cache.ts';
 import { channelCommands } from './commands/channel.ts';
 import { conflictsCommands } from './commands/conflicts.ts';
 import { cyclesCommands } from './commands/cycles.ts';
@@ -14,6 +15,8 @@ import { jobsCommands } from './commands/jobs.ts';
 import { keysCommands } from './commands/keys.ts';
 import { migrateCommand } from './commands/migrate.ts';
 import { ruleCommands } from './commands/rule.ts';
+import { runCommand } from './commands/run.ts';
+import { secretsCommands } from './commands/secrets.ts';
 import { syncCommand } from './commands/sync.ts';
 import { upCommand } from './commands/up.ts';
 import { exitCodesHelp } from './exit-codes.ts';
@@ -31,6 +34,8 @@ export function createProgram(host: Host): Command {
     .description('Carries API keys out of the vaults a company has into one encrypted, audited key store.')
     .version(version)
     .helpCommand(false)
+    // `secrets get --version` is of a secret; what follows `run`'s program is the program's.
+    .enablePositionalOptions()
     .exitOverride()
     .configureOutput({
       writeOut: (text) => void stdout.write(text),
@@ -46,6 +51,9 @@ export function createProgram(host: Host): Command {
     backendCommands,
     syncCommand,
     cyclesCommands,
+    secretsCommands,
+    runCommand,
+    cacheCommands,
     keysCommands,
     backupsCommands,
     heldCommands,

@@ -7,23 +7,24 @@ import type { Io } from './output/output.ts';
 export interface InputReader {
   /** `what` names it for people. Throws `usage_invalid` if something else has been read from it already. */
   read(what: string): Promise<string>;
+  /** The same as it is, for what may be no text. */
+  bytes(what: string): Promise<Buffer>;
 }
 
 export function createInputReader(io: Io): InputReader {
   let reader: string | undefined;
-  return {
-    async read(what) {
-      if (reader)
-        throw new KeyferryError(
-          'usage_invalid',
-          `Standard input can't give both ${reader} and ${what}: give one otherwise.`,
-        );
-      reader = what;
-      const chunks: Buffer[] = [];
-      for await (const chunk of io.stdin) chunks.push(Buffer.from(chunk));
-      return Buffer.concat(chunks).toString('utf8');
-    },
-  };
+  async function bytes(what: string): Promise<Buffer> {
+    if (reader)
+      throw new KeyferryError(
+        'usage_invalid',
+        `Standard input can't give both ${reader} and ${what}: give one otherwise.`,
+      );
+    reader = what;
+    const chunks: Buffer[] = [];
+    for await (const chunk of io.stdin) chunks.push(Buffer.from(chunk));
+    return Buffer.concat(chunks);
+  }
+  return { bytes, read: async (what) => (await bytes(what)).toString('utf8') };
 }
 
 /**

@@ -1,12 +1,12 @@
 import { CommanderError } from 'commander';
-import { type ExitCode, exitCodes } from './exit-codes.ts';
+import { exitCodes } from './exit-codes.ts';
 import type { Io } from './output/output.ts';
 import { createProgram } from './program.ts';
 
 /** Runs one command line, without the program's name. Returns the exit code; never rejects for a command's own failure. */
-export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
-  let code: ExitCode = exitCodes.ok;
-  const end = (ended: ExitCode) => {
+export async function run(args: readonly string[], io: Io): Promise<number> {
+  let code: number = exitCodes.ok;
+  const end = (ended: number) => {
     code = ended;
   };
   try {

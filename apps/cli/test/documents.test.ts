@@ -23,7 +23,8 @@ function commandsOf(page: string): string[] {
 
 /** What a line asks for that isn't there: a command, or an option of it. */
 function lackingIn(line: string): string[] {
-  const [name = '', ...rest] = line.split(/\s+/);
+  // What `run` starts has options of its own.
+  const [name = '', ...rest] = line.replace(/ -- .*$/, '').split(/\s+/);
   const command = program.commands.find((one) => one.name() === name);
   if (!command) return name.startsWith('-') ? [] : [name];
   if (command.commands.length === 0) return optionsLacking([command], rest);

@@ -1,5 +1,18 @@
+import { randomUUID } from 'node:crypto';
 import { KeyferryError } from '@keyferry/core';
 import { ApiError } from './api-error.ts';
+
+/** What a flush answers. */
+interface Flushed {
+  message: string;
+}
+
+interface Sending {
+  query?: Query | undefined;
+  body?: object | undefined;
+  headers?: Record<string, string>;
+  withinMs?: number;
+}
 
 export type Query = Record<string, string | number | boolean | undefined>;
 
@@ -11,10 +24,14 @@ export interface ApiClient {
   readonly url: string;
   get<Answer>(path: string, query?: Query): Promise<Answer>;
   post<Answer>(path: string, body?: object): Promise<Answer>;
+  /** With a key that makes it safe to be sent twice. */
+  put<Answer>(path: string, body: object): Promise<Answer>;
   patch<Answer>(path: string, body: object, query?: Query): Promise<Answer>;
   delete<Answer>(path: string, query?: Query): Promise<Answer>;
   /** Asks by POST for an answer of one JSON document a line, and gives each as it comes. Rejects if one is an error. */
   lines<Line>(path: string): AsyncGenerator<Line, void>;
+  /** The one route that isn't below `/v1`. Rejects with `vault_not_enabled` where there is nothing to flush. */
+  flushCache(): Promise<Flushed>;
 }
 
 /** Longer than the API itself waits for a vault that is tested. */
@@ -26,12 +43,16 @@ export function createApiClient(url: string, token: string): ApiClient {
   async function send(
     method: string,
     path: string,
-    { query = {}, body, withinMs = deadlineMs }: { query?: Query; body?: object | undefined; withinMs?: number },
+    { query = {}, body, withinMs = deadlineMs, headers: further = {} }: Sending = {},
   ): Promise<Response> {
-    const target = new URL(`${url.replace(/\/+$/, '')}/v1${path}`);
+    const target = new URL(`${url.replace(/\/+$/, '')}${path}`);
     for (const [name, value] of Object.entries(query))
       if (value !== undefined) target.searchParams.set(name, String(value));
-    const headers = { authorization: `Bearer ${token}`, ...(body && { 'content-type': 'application/json' }) };
+    const headers = {
+      authorization: `Bearer ${token}`,
+      ...(body && { 'content-type': 'application/json' }),
+      ...further,
+    };
     return await fetch(target, {
       method,
       headers,
@@ -43,8 +64,8 @@ export function createApiClient(url: string, token: string): ApiClient {
     });
   }
 
-  async function call<Answer>(method: string, path: string, query?: Query, body?: object): Promise<Answer> {
-    const response = await send(method, path, { query: query ?? {}, body });
+  async function call<Answer>(method: string, path: string, sending?: Sending): Promise<Answer> {
+    const response = await send(method, `/v1${path}`, sending);
     const answer = await response.json().catch(() => null);
     if (response.ok && answer !== null) return answer as Answer;
     throw refusal(response, answer);
@@ -59,7 +80,7 @@ export function createApiClient(url: string, token: string): ApiClient {
   }
 
   async function* lines<Line>(path: string): AsyncGenerator<Line, void> {
-    const response = await send('POST', path, { withinMs: streamDeadlineMs });
+    const response = await send('POST', `/v1${path}`, { withinMs: streamDeadlineMs });
     if (!response.ok || !response.body) throw refusal(response, await response.json().catch(() => null));
     for await (const text of linesOf(response.body, url)) {
       const line = parse(text);
@@ -67,13 +88,24 @@ export function createApiClient(url: string, token: string): ApiClient {
       yield line as Line;
     }
   }
+
+  async function flushCache(): Promise<Flushed> {
+    const response = await send('POST', '/api/vault/flush-cache');
+    const answer = await response.json().catch(() => null);
+    if (response.ok && answer !== null) return answer as Flushed;
+    if (typeof (answer as { error?: unknown } | null)?.error === 'string')
+      throw new KeyferryError('vault_not_enabled', 'Keyferry has no vault whose values it could keep.');
+    throw refusal(response, answer);
+  }
   return {
     url,
-    get: (path, query) => call('GET', path, query),
-    post: (path, body) => call('POST', path, {}, body),
-    patch: (path, body, query) => call('PATCH', path, query, body),
-    delete: (path, query) => call('DELETE', path, query),
+    get: (path, query) => call('GET', path, { query }),
+    post: (path, body) => call('POST', path, { body }),
+    put: (path, body) => call('PUT', path, { body, headers: { 'idempotency-key': randomUUID() } }),
+    patch: (path, body, query) => call('PATCH', path, { query, body }),
+    delete: (path, query) => call('DELETE', path, { query }),
     lines,
+    flushCache,
   };
 }
 

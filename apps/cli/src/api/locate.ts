@@ -3,17 +3,28 @@ import { KeyferryError } from '@keyferry/core';
 import { type Home, homeOf, type Running, readHomeFile } from '../home.ts';
 import { type ApiClient, createApiClient } from './client.ts';
 
+/** Where the API is, and what opens it. */
+export interface Place {
+  url: string;
+  token: string;
+}
+
 /**
  * The API that KEYFERRY_URL and KEYFERRY_TOKEN name, else the one that `keyferry up` runs in this folder. The token of that
  * one is never sent anywhere else. Throws `usage_invalid`, `api_unavailable` or `unauthorized`.
  */
-export function locateApi(env: NodeJS.ProcessEnv): ApiClient {
+export function locate(env: NodeJS.ProcessEnv): Place {
   const home = homeOf(env);
-  if (env.KEYFERRY_URL) return createApiClient(checkedUrl(env.KEYFERRY_URL), env.KEYFERRY_TOKEN || noToken());
+  if (env.KEYFERRY_URL) return { url: checkedUrl(env.KEYFERRY_URL), token: env.KEYFERRY_TOKEN || noToken() };
   const running = readHomeFile<Running>(home.running);
   if (!running)
     throw new KeyferryError('api_unavailable', `No Keyferry runs in ${home.folder}, and KEYFERRY_URL is not set.`);
-  return createApiClient(running.api_url, env.KEYFERRY_TOKEN || readToken(home));
+  return { url: running.api_url, token: env.KEYFERRY_TOKEN || readToken(home) };
+}
+
+export function locateApi(env: NodeJS.ProcessEnv): ApiClient {
+  const { url, token } = locate(env);
+  return createApiClient(url, token);
 }
 
 function checkedUrl(text: string): string {

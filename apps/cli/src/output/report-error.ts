@@ -1,3 +1,4 @@
+import { KeyferryClientError } from '@keyferry/client';
 import { describeError, KeyferryError } from '@keyferry/core';
 import { ApiError } from '../api/api-error.ts';
 import type { Io } from './output.ts';
@@ -26,7 +27,7 @@ function describe(error: unknown): Report {
     const { code, message, requestId } = error;
     return { code, message, action: actionOf(code, error.action), ...(requestId && { request_id: requestId }) };
   }
-  if (error instanceof KeyferryError) {
+  if (error instanceof KeyferryError || error instanceof KeyferryClientError) {
     const { code, message } = error;
     return { code, message, action: actionOf(code, error.action) };
   }
