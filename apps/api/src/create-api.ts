@@ -29,6 +29,7 @@ import { deliveryRoutes } from './routes/notifications/deliveries.ts';
 import { ruleRoutes } from './routes/notifications/rules.ts';
 import { planRoutes } from './routes/plans.ts';
 import { revocationRoutes } from './routes/revocations.ts';
+import { secretWriteRoutes } from './routes/secret-writes.ts';
 import { secretRoutes } from './routes/secrets.ts';
 import { versionRoutes } from './routes/versions.ts';
 import { refuseUnstorableText } from './storable-text.ts';
@@ -120,6 +121,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
         conflictRoutes(acts, options);
         secretRoutes(acts, options);
         changeRoutes(acts, options);
+        secretWriteRoutes(acts, options);
       });
     },
     { prefix: '/v1' },

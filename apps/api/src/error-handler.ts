@@ -22,7 +22,7 @@ export function errorHandler(log: Log) {
 
 /** What is told of anything thrown. What is our own fault, or that of what is below, is logged. */
 export function answerTo(thrown: unknown, log: Log, request: FastifyRequest): { error: KeyferryError; status: number } {
-  const answer = asAnswerable(thrown);
+  const answer = asAnswerable(thrown, request);
   const fields = { request_id: request.id, route: request.routeOptions.url, code: answer.error.code };
   if (answer.status >= 500) log.error({ ...fields, error: thrown as Error }, 'a request failed');
   return answer;
@@ -33,11 +33,15 @@ export function errorBody(error: KeyferryError, requestId: string): ErrorAnswer 
   return { error: { code, message, action, ...(details && { details }), request_id: requestId } };
 }
 
-function asAnswerable(thrown: unknown): { error: KeyferryError; status: number } {
+function asAnswerable(thrown: unknown, { routeOptions }: FastifyRequest): { error: KeyferryError; status: number } {
   const error = asStoreError(thrown);
   if (error instanceof KeyferryError) return { error, status: statusOf(error.code) };
   const status = clientErrorStatus(error);
-  if (status !== null) return { error: new KeyferryError('request_invalid', wordsFor(status)), status };
+  if (status !== null)
+    return {
+      error: new KeyferryError('request_invalid', wordsFor(status, routeOptions.bodyLimit ?? bodyLimit)),
+      status,
+    };
   return { error: new KeyferryError('internal', 'The request could not be carried out.'), status: 500 };
 }
 
@@ -47,8 +51,8 @@ function clientErrorStatus(error: unknown): number | null {
   return error.statusCode >= 400 && error.statusCode < 500 ? error.statusCode : null;
 }
 
-function wordsFor(status: number): string {
-  if (status === 413) return `The body is larger than ${bodyLimit / 1024} KiB.`;
+function wordsFor(status: number, mostBytes: number): string {
+  if (status === 413) return `The body is larger than ${mostBytes / 1024} KiB.`;
   if (status === 414) return 'The address of the request is too long.';
   if (status === 415) return 'The body has to be JSON, with the content type application/json.';
   return 'The request can’t be read: its body is not valid JSON, or its address is not validly encoded.';

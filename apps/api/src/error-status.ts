@@ -19,6 +19,13 @@ const statuses: Partial<Record<ErrorCode, number>> = {
 
   value_not_writable: 400,
   prefix_too_broad: 400,
+  value_type: 400,
+  value_pattern: 400,
+  value_too_short: 400,
+  value_too_long: 400,
+  value_schema: 400,
+  value_field_missing: 400,
+  value_not_json: 400,
 
   unauthorized: 401,
   forbidden: 403,
@@ -63,8 +70,11 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   restore_taken: 409,
   path_contested: 409,
   write_conflict: 409,
+  request_in_progress: 409,
+  path_taken: 409,
 
   precondition_failed: 412,
+  value_too_large: 413,
   idempotency_mismatch: 422,
 
   key_not_served: 410,

@@ -1,6 +1,9 @@
 /** Largest body of a request, in bytes: settings with a few certificates are far below. */
 export const bodyLimit = 256 * 1024;
 
+/** The same of a request that brings a value: the largest one in base64, and more than that as text. */
+export const valueBodyLimit = 4 * 1024 * 1024;
+
 /** Longest part of an address that names something. Local paths have at most 1,024 bytes, three characters each. */
 export const longestParameter = 3 * 1024;
 

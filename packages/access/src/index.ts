@@ -8,3 +8,13 @@ export * from './read-secret.ts';
 export type { Resolved } from './resolve.ts';
 export * from './secret-text.ts';
 export * from './services.ts';
+export * from './write/delete-secret.ts';
+export * from './write/put-secret.ts';
+export type {
+  Conditions,
+  DeletedSecret,
+  DeleteRequest,
+  PutRequest,
+  WriteServices,
+  WrittenSecret,
+} from './write/request.ts';

@@ -46,10 +46,14 @@ const keysEventWith = <Shape extends z.ZodRawShape>(shape: Shape) =>
 /** Who did it, where a person did, and why. */
 const byPerson = { actor: z.string(), reason: z.string().nullable() };
 
+/** By whom, where it was written through Keyferry. */
+const writer = { actor: z.string().optional() };
+
+export const createdEventData = keysEventData.extend(writer);
 export const rotatedEventData = keysEventWith({
   from_version: count.describe('The version that was served before.'),
   to_version: count.describe('The version that is served now.'),
-});
+}).extend(writer);
 export const rolledBackEventData = rotatedEventData.extend(byPerson);
 export const overdueEventData = keysEventWith({ due_at: timestamp.describe('When it should have been rotated.') });
 export const remindedEventData = keysEventWith({ at: timestamp.describe('When it happens.') });

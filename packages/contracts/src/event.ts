@@ -3,6 +3,7 @@ import { z } from 'zod';
 import {
   conflictEventData,
   conflictResolvedEventData,
+  createdEventData,
   cycleEventData,
   deletedEventData,
   heldEventData,
@@ -28,7 +29,7 @@ const dataOf = {
   'federation.sync.failed': cycleEventData,
   'federation.backend.unreachable': unreachableEventData,
   'federation.backend.recovered': recoveredEventData,
-  'keys.created': keysEventData,
+  'keys.created': createdEventData,
   'keys.rotated': rotatedEventData,
   'keys.rolled_back': rolledBackEventData,
   'keys.rotation_overdue': overdueEventData,

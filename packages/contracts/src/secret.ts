@@ -71,11 +71,31 @@ export const resolveAnswer = z
   .meta({ id: 'Resolved' });
 export type ResolveAnswer = z.output<typeof resolveAnswer>;
 
-export const secretWrite = z.strictObject({
-  value: z.string().describe('Text, or what encoding says.'),
-  encoding: z.enum(['utf8', 'base64']).default('utf8'),
-});
+export const secretWrite = z
+  .strictObject({
+    value: z.string().describe('Text, or what encoding says.'),
+    encoding: z.enum(['utf8', 'base64']).default('utf8'),
+  })
+  .refine(({ value, encoding }) => encoding === 'utf8' || isBase64(value), {
+    path: ['value'],
+    message: 'must be base64, with its padding',
+  });
 export type SecretWrite = z.input<typeof secretWrite>;
+
+/** Headers of a write. Others may come with them. */
+export const writeHeaders = z.looseObject({
+  'if-match': z.string().max(8_192).optional().describe('ETags, or *: the key has to have one of them, or any.'),
+  'if-none-match': z
+    .string()
+    .max(8_192)
+    .optional()
+    .describe('ETags, or *: the key must have none of them, or not be there.'),
+  'idempotency-key': z
+    .string()
+    .regex(/^[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?$/, 'must have 1 to 255 characters that can be printed')
+    .optional()
+    .describe('A request that comes again with the same is done once, for a day: it gets the same answer.'),
+});
 
 export const writtenAnswer = z
   .object({
@@ -150,3 +170,5 @@ export type ConflictsResolved = z.output<typeof conflictsResolved>;
 
 export const flushedAnswer = z.object({ message: z.literal('vault cache flushed') });
 export const flushRefused = z.object({ error: z.literal('vault is not enabled') });
+
+const isBase64 = (text: string) => /^[A-Za-z0-9+/]*={0,2}$/.test(text) && text.length % 4 === 0;

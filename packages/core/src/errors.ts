@@ -106,6 +106,7 @@ export const errorCatalogue = {
   writes_disabled: 'Set `writes` of the backend to local or write_through, if keys may be written here.',
   precondition_failed: 'Read the key again, and send its ETag of now.',
   write_conflict: 'Read the key again: somebody else wrote it at the same time.',
+  request_in_progress: 'Wait a moment, then send the request again: it gets the answer of the first.',
   idempotency_mismatch: 'Use another Idempotency-Key: this one was used for another request.',
   value_not_writable: 'Give a value that the vault can hold: the message says what it takes.',
   vault_not_enabled: 'Register a backend first: `keyferry backend add`.',
@@ -183,6 +184,8 @@ export const errorCatalogue = {
 } as const satisfies Record<string, string>;
 
 export type ErrorCode = keyof typeof errorCatalogue;
+
+export const isErrorCode = (code: string): code is ErrorCode => Object.hasOwn(errorCatalogue, code);
 
 export interface ErrorDetails {
   /** Set on failures of a vault; decides on retry. */

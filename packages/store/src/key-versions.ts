@@ -80,21 +80,15 @@ export async function addVersion(
   added: NewVersion,
   settings: { lifecycle: Lifecycle; maxVersions: number; now: Date },
 ): Promise<ValueKey> {
-  const { lifecycle, maxVersions, now } = settings;
-  const metadata = JSON.stringify(added.metadata);
-  await sql`
-    INSERT INTO key_versions (key_id, version, tenant_id, ciphertext, encryption_key_id, content_type, metadata, source,
-      remote_version, remote_created_at, created_at)
-    SELECT id, ${added.version}, tenant_id, ${added.ciphertext}, ${added.encryptionKeyId}, ${added.contentType},
-      ${metadata}::jsonb, ${added.source}, ${added.remoteVersion}, ${added.remoteCreatedAt}, ${now}
-    FROM keys WHERE id = ${key.id}`.execute(tx);
+  const { lifecycle, now } = settings;
+  await insertVersion(tx, key, added, settings);
   await tx
     .updateTable('keys')
     .set({
       version: added.version,
       type: added.type,
       content_type: added.contentType,
-      metadata,
+      metadata: JSON.stringify(added.metadata),
       local_digest: added.digest,
       rolled_back: !added.digest.equals(key.baseDigest),
       value_at: now,
@@ -104,6 +98,24 @@ export async function addVersion(
     })
     .where('id', '=', key.id)
     .execute();
+  const after: ValueKey = { ...key, version: added.version, valueAt: now, localDigest: added.digest };
+  await reckonKeys(tx, [after], lifecycle, now);
+  return after;
+}
+
+/** Stores a value as the version that comes next, and lets go of those that are too many. The key's row is the caller's. */
+export async function insertVersion(
+  tx: Tx,
+  key: Pick<LockedKey, 'id' | 'localPath' | 'version'>,
+  added: Omit<NewVersion, 'type' | 'digest'>,
+  { lifecycle, maxVersions, now }: { lifecycle: Lifecycle; maxVersions: number; now: Date },
+): Promise<void> {
+  await sql`
+    INSERT INTO key_versions (key_id, version, tenant_id, ciphertext, encryption_key_id, content_type, metadata, source,
+      remote_version, remote_created_at, created_at)
+    SELECT id, ${added.version}, tenant_id, ${added.ciphertext}, ${added.encryptionKeyId}, ${added.contentType},
+      ${JSON.stringify(added.metadata)}::jsonb, ${added.source}, ${added.remoteVersion}, ${added.remoteCreatedAt}, ${now}
+    FROM keys WHERE id = ${key.id}`.execute(tx);
   const overlap = lifecycle.overlapOf(key.localPath);
   if (overlap > 0)
     await tx
@@ -114,7 +126,4 @@ export async function addVersion(
       .execute();
   await sql`DELETE FROM key_versions WHERE key_id = ${key.id} AND version <= ${added.version - maxVersions}
     AND (readable_until IS NULL OR readable_until <= ${now})`.execute(tx);
-  const after: ValueKey = { ...key, version: added.version, valueAt: now, localDigest: added.digest };
-  await reckonKeys(tx, [after], lifecycle, now);
-  return after;
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { canonicalJson, parseJson } from '../src/hashicorp/json.ts';
+import { canonicalJson, parseJson } from '../src/common/json.ts';
 
 test('any JSON survives being parsed and written canonically', () => {
   fc.assert(

@@ -1,5 +1,5 @@
 import { forEachDespiteErrors } from '@keyferry/core';
-import { allTenants, pruneCycles, pruneEvents, pruneNotices } from '@keyferry/store';
+import { allTenants, pruneCycles, pruneEvents, pruneNotices, pruneRequests } from '@keyferry/store';
 import type { CoordinationServices } from '../services.ts';
 
 const days = 24 * 3600 * 1000;
@@ -13,6 +13,9 @@ const keptNotices = 7 * days;
 /** Failed ones can be replayed. */
 const keptFailedNotices = 30 * days;
 
+/** So long a request that is repeated gets the answer of the first. */
+const keptRequests = 1 * days;
+
 /** Drops records that nobody needs any more. */
 export async function prune(services: CoordinationServices): Promise<void> {
   const ago = (time: number) => new Date(services.now().getTime() - time);
@@ -24,6 +27,7 @@ export async function prune(services: CoordinationServices): Promise<void> {
       );
     } while (more);
     await services.store.inTenant(tenantId, (tx) => pruneEvents(tx, ago(keptEvents)));
+    await services.store.inTenant(tenantId, (tx) => pruneRequests(tx, ago(keptRequests)));
     do {
       more = await services.store.inTenant(tenantId, (tx) =>
         pruneNotices(tx, { done: ago(keptNotices), failed: ago(keptFailedNotices) }),

@@ -1,4 +1,5 @@
 import { classOf, isTransient, vaultFailure } from '@keyferry/core';
+import { isObject } from '../common/json.ts';
 import { readEach } from '../common/read-each.ts';
 import { untilAborted } from '../common/until-aborted.ts';
 import type { ConnectContext, Presence, VaultBackend } from '../contract.ts';
@@ -8,7 +9,6 @@ import type { HashicorpConfig } from './config.ts';
 import { type Answer, failureOf } from './errors.ts';
 import { createFolderReader } from './folder.ts';
 import { createHistory } from './history.ts';
-import { isObject } from './json.ts';
 import { listSecrets } from './list.ts';
 import { createMountInspector, type KvVersion } from './mount.ts';
 import { isAddressable } from './path.ts';

@@ -1,8 +1,8 @@
 import { type ErrorCode, type FailureClass, type KeyferryError, vaultFailure } from '@keyferry/core';
 import { AnswerTooLarge } from '../common/bounded-body.ts';
+import { isObject, type JsonObject } from '../common/json.ts';
 import { parseRetryAfter } from '../common/retry-after.ts';
 import { judgeTransport } from '../common/transport-failure.ts';
-import { isObject, type JsonObject } from './json.ts';
 
 /** A response as far as it is used. `body` is undefined where there is none, or none that is JSON. */
 export interface Answer {

@@ -1,7 +1,7 @@
 import { classOf } from '@keyferry/core';
+import { isObject, type JsonObject } from '../common/json.ts';
 import type { HashicorpConfig } from './config.ts';
 import { type Answer, dataOf, malformed, saysNothingHere } from './errors.ts';
-import { isObject, type JsonObject } from './json.ts';
 import type { KvVersion } from './mount.ts';
 import { encodePath } from './path.ts';
 import type { Ask } from './session.ts';

@@ -1,9 +1,9 @@
 import type { ErrorCode } from '@keyferry/core';
 import { gather } from '../common/gather.ts';
 import { incompleteListing } from '../common/incomplete-listing.ts';
+import { isObject } from '../common/json.ts';
 import type { ConnectContext, ListScope, SecretRef } from '../contract.ts';
 import { type FolderReader, nameOf } from './folder.ts';
-import { isObject } from './json.ts';
 import type { MountInspector } from './mount.ts';
 import { isAddressable } from './path.ts';
 import { bareRef, createRevisionReader, type MetadataReader, refOf } from './revision.ts';

@@ -1,7 +1,7 @@
+import { isObject } from '../common/json.ts';
 import type { ConnectContext } from '../contract.ts';
 import type { VaultClient } from './client.ts';
 import { type Answer, failureOf, malformed, refused } from './errors.ts';
-import { isObject } from './json.ts';
 import { type LoginAuth, loginBody } from './login-body.ts';
 
 /** What a login gives: the token, and for how long it is good (null: for ever). */

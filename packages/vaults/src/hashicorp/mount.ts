@@ -1,10 +1,10 @@
 import { classOf, vaultFailure } from '@keyferry/core';
 import { freshLooks } from '../common/fresh-look.ts';
+import { isObject } from '../common/json.ts';
 import { untilAborted } from '../common/until-aborted.ts';
 import type { CallOperation } from '../contract.ts';
 import type { HashicorpConfig } from './config.ts';
 import { type Answer, dataOf, failureOf, saysNothingHere } from './errors.ts';
-import { isObject } from './json.ts';
 import { encodePath } from './path.ts';
 import type { Ask } from './session.ts';
 

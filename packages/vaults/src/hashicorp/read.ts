@@ -1,8 +1,8 @@
 import { classOf, SecretValue, vaultFailure } from '@keyferry/core';
+import { canonicalJson, isObject, type JsonObject } from '../common/json.ts';
 import type { CallOperation, Presence, SecretReading } from '../contract.ts';
 import type { HashicorpConfig } from './config.ts';
 import { type Answer, dataOf, malformed, saysNothingHere } from './errors.ts';
-import { canonicalJson, isObject, type JsonObject } from './json.ts';
 import type { KvVersion } from './mount.ts';
 import { encodePath, isAddressable } from './path.ts';
 import type { Ask } from './session.ts';

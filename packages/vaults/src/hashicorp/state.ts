@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { earlier, timeOf } from '../common/expiry-tag.ts';
+import { canonicalJson, isObject, type JsonObject } from '../common/json.ts';
 import type { SecretVersion } from '../contract.ts';
-import { canonicalJson, isObject, type JsonObject } from './json.ts';
 
 /** A version of a KV 2 secret as both its metadata and a read of its data describe it. */
 export interface VersionState {

@@ -1,7 +1,7 @@
 import { type Exchange, exchange, headerOf } from '../common/exchange.ts';
+import { parseJson } from '../common/json.ts';
 import type { HashicorpConfig } from './config.ts';
 import type { Answer } from './errors.ts';
-import { parseJson } from './json.ts';
 import { tlsOptions } from './tls.ts';
 
 /** What node-vault hands to its HTTP layer, as far as we set it. */

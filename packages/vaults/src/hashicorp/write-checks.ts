@@ -1,5 +1,5 @@
 import { type SecretValue, vaultFailure } from '@keyferry/core';
-import { canonicalJson, isObject, type JsonObject, parseJson } from './json.ts';
+import { canonicalJson, isObject, type JsonObject, parseJson } from '../common/json.ts';
 import { isAddressable } from './path.ts';
 
 /** What the vault would refuse or change is refused here, before anything is sent. */

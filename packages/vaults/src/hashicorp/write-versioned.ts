@@ -1,8 +1,8 @@
 import { classOf, vaultFailure } from '@keyferry/core';
+import { canonicalJson, isObject, type JsonObject } from '../common/json.ts';
 import type { VaultBackend } from '../contract.ts';
 import type { HashicorpConfig } from './config.ts';
 import { type Answer, dataOf, demandsCheckAndSet, failureOf, malformed, saysNothingHere } from './errors.ts';
-import { canonicalJson, isObject, type JsonObject } from './json.ts';
 import { encodePath } from './path.ts';
 import { type StoredVersion, storedVersionOf } from './read.ts';
 import type { Ask } from './session.ts';

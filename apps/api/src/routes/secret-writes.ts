@@ -1,0 +1,114 @@
+import { deleteSecret, putSecret } from '@keyferry/access';
+import { deletedAnswer, secretWrite, writeHeaders, writtenAnswer } from '@keyferry/contracts';
+import { SecretValue } from '@keyferry/core';
+import type { z } from 'zod';
+
+import type { Api, ApiOptions } from '../create-api.ts';
+import { valueBodyLimit } from '../limits.ts';
+import { responses } from '../responses.ts';
+import { vaultRefusals } from '../vault-refusals.ts';
+import { byPath, pathOf } from './key-path.ts';
+
+const tags = ['secrets'];
+const refusals = [
+  'path_unmapped',
+  'path_contested',
+  'path_taken',
+  'proxied_read_only',
+  'writes_disabled',
+  'precondition_failed',
+  'write_conflict',
+  'request_in_progress',
+  'idempotency_mismatch',
+  ...vaultRefusals,
+] as const;
+
+/** Writes and deletes secrets, here or in their vault. No answer has a value. */
+export function secretWriteRoutes(app: Api, options: ApiOptions): void {
+  /** This process answers nothing that it keeps of the path. Also after a failure: the vault may have another value by now. */
+  async function forgetting<Result>(tenantId: string, path: string, work: () => Promise<Result>): Promise<Result> {
+    try {
+      return await work();
+    } finally {
+      options.secrets.forget(tenantId, [path]);
+    }
+  }
+
+  app.put(
+    '/secrets/*',
+    {
+      bodyLimit: valueBodyLimit,
+      schema: {
+        tags,
+        summary: 'Write a secret: here alone, or to its vault first, as the backend’s writes say',
+        params: byPath,
+        headers: writeHeaders,
+        body: secretWrite,
+        response: responses(
+          { 200: writtenAnswer, 201: writtenAnswer },
+          ...refusals,
+          'key_revoked',
+          'value_too_large',
+          'value_not_writable',
+          'value_type',
+          'value_pattern',
+          'value_too_short',
+          'value_too_long',
+          'value_schema',
+          'value_field_missing',
+          'value_not_json',
+        ),
+      },
+    },
+    async ({ identity, params, headers, body }, reply) => {
+      const { tenantId, actor: by } = identity;
+      const path = pathOf(params);
+      const value = new SecretValue(Buffer.from(body.value, body.encoding));
+      const request = { tenantId, path, value, by, ...conditionsOf(headers) };
+      const written = await forgetting(tenantId, path, () => putSecret(options, request));
+      return reply
+        .code(written.created ? 201 : 200)
+        .header('etag', written.etag)
+        .send({
+          path: written.path,
+          version: written.version,
+          remote_version: written.remoteVersion,
+          created: written.created,
+          written_to: written.writtenTo,
+          owned: written.owned,
+        });
+    },
+  );
+
+  app.delete(
+    '/secrets/*',
+    {
+      schema: {
+        tags,
+        summary: 'Delete a secret; it goes from its vault where Keyferry had made it there',
+        params: byPath,
+        headers: writeHeaders,
+        response: responses(
+          { 200: deletedAnswer },
+          ...refusals,
+          'key_not_found',
+          'key_not_served',
+          'credentials_in_use',
+        ),
+      },
+    },
+    async ({ identity, params, headers }) => {
+      const { tenantId, actor: by } = identity;
+      const path = pathOf(params);
+      const request = { tenantId, path, by, ...conditionsOf(headers) };
+      const deleted = await forgetting(tenantId, path, () => deleteSecret(options, request));
+      return { path: deleted.path, removed_from: deleted.removedFrom };
+    },
+  );
+}
+
+const conditionsOf = (headers: z.output<typeof writeHeaders>) => ({
+  ifMatch: headers['if-match'] ?? null,
+  ifNoneMatch: headers['if-none-match'] ?? null,
+  idempotencyKey: headers['idempotency-key'] ?? null,
+});

@@ -1,0 +1,67 @@
+import { KeyferryError } from '@keyferry/core';
+import { dependentsOf, findWritableKey, type Tx, type WritableKey } from '@keyferry/store';
+import { commitDeletion } from './commit-deletion.ts';
+import { idempotently } from './idempotent.ts';
+import { refuseUnmet } from './precondition.ts';
+import { removeThrough } from './remove-through.ts';
+import type { DeletedSecret, DeleteRequest, WriteServices } from './request.ts';
+import { findTarget, type WriteTarget } from './target.ts';
+
+/**
+ * Deletes the key of a local path. Its secret goes from the vault, recoverably, where Keyferry had made it there and
+ * `writes` is write_through; else it stays there, and is not carried any more. Throws what `findTarget`, `refuseUnmet` and
+ * `idempotently` do, `key_not_found`, `key_not_served` for one that is archived already, `credentials_in_use`,
+ * `write_conflict`, or a vault's failure.
+ */
+export async function deleteSecret(services: WriteServices, request: DeleteRequest): Promise<DeletedSecret> {
+  const { tenantId, path, by } = request;
+  return await idempotently(
+    services,
+    { ...request, parts: ['DELETE', path] },
+    () => 200,
+    async (attempt) => {
+      const now = services.now();
+      const found = await services.store.inTenant(tenantId, async (tx) => {
+        const target = await findDeletable(tx, path, now, request);
+        const { backend, key } = target;
+        if (key.owned && backend.writes === 'write_through') return target;
+        const said = { tenantId, by, now, removedFrom: 'store' as const, tombstone: key.remoteDigest.length > 0 };
+        const deleted = await commitDeletion(tx, services, backend, key.id, said);
+        if (!deleted) throw notServed(path);
+        return await attempt.answer(tx, deleted);
+      });
+      return 'removedFrom' in found ? found : await removeThrough(services, request, found, attempt);
+    },
+  );
+}
+
+/** The key that is deleted, locked. */
+async function findDeletable(
+  tx: Tx,
+  path: string,
+  now: Date,
+  request: DeleteRequest,
+): Promise<WriteTarget & { key: WritableKey }> {
+  const archived = (key: WritableKey | undefined) => key?.state === 'archived';
+  if (archived(await findWritableKey(tx, path))) throw notServed(path);
+  const target = await findTarget(tx, path, { lock: true });
+  const { key } = target;
+  if (!key) throw new KeyferryError('key_not_found', `There is no key "${path}".`);
+  if (archived(key)) throw notServed(path);
+  refuseUnmet(path, key, request, now);
+  await refuseInUse(tx, key);
+  return { ...target, key };
+}
+
+async function refuseInUse(tx: Tx, { localPath }: WritableKey): Promise<void> {
+  const dependents = await dependentsOf(tx, localPath);
+  if (dependents.length > 0)
+    throw new KeyferryError(
+      'credentials_in_use',
+      `"${localPath}" holds credentials of ${dependents.map((name) => `"${name}"`).join(', ')}.`,
+      { details: { dependents } },
+    );
+}
+
+const notServed = (path: string) =>
+  new KeyferryError('key_not_served', `"${path}" is archived: there is nothing to delete.`);

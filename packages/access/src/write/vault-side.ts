@@ -1,0 +1,78 @@
+import { type Connection, openConnection } from '@keyferry/connections';
+import { classOf, KeyferryError, vaultFailure } from '@keyferry/core';
+import { type Backend, endIntent, leaveIntent, makeDue, type Tx, type WriteIntent } from '@keyferry/store';
+import type { SecretReading } from '@keyferry/vaults';
+import type { WriteServices } from './request.ts';
+
+/** How long a vault may take while a request waits for it, in milliseconds. */
+const deadlineMs = 15_000;
+
+/** Works on a backend's vault, within the time that a request may take. Rejects as `work` does, or with `vault_timeout`. */
+export async function withVault<Result>(
+  services: WriteServices,
+  backend: Backend,
+  work: (connection: Connection, signal: AbortSignal) => Promise<Result>,
+): Promise<Result> {
+  const signal = AbortSignal.timeout(deadlineMs);
+  try {
+    await using connection = await openConnection(services, backend, signal);
+    return await work(connection, signal);
+  } catch (error) {
+    if (!signal.aborted || error !== signal.reason) throw error;
+    const seconds = deadlineMs / 1000;
+    throw vaultFailure('timeout', `The vault of "${backend.name}" did not answer in ${seconds} seconds.`);
+  }
+}
+
+/** A secret as the vault has it now; null where it proves to have none. */
+export async function readSecret(
+  connection: Connection,
+  path: string,
+  signal: AbortSignal,
+): Promise<SecretReading | null> {
+  for await (const outcome of connection.fetch([{ path, facts: null }], signal)) {
+    if ('reading' in outcome) return outcome.reading;
+    if (['not_found', 'deleted'].includes(classOf(outcome.error))) return null;
+    throw outcome.error;
+  }
+  throw vaultFailure('invalid', `The vault gave no answer for "${path}".`);
+}
+
+/** A write to a vault that was begun and noted. */
+export interface BegunWrite {
+  services: WriteServices;
+  backend: Backend;
+  intent: WriteIntent;
+}
+
+const inTenant = <Result>({ services, backend }: BegunWrite, work: (tx: Tx) => Promise<Result>) =>
+  services.store.inTenant(backend.tenant_id, work);
+
+/** Ends a write that the vault has not made. */
+export async function endWrite(write: BegunWrite): Promise<void> {
+  await inTenant(write, (tx) => endIntent(tx, write.intent));
+}
+
+/** Leaves a write of which it is not known whether the vault has made it, to the next cycle or whoever writes next. */
+export async function leaveWrite(write: BegunWrite): Promise<void> {
+  const now = write.services.now();
+  await inTenant(write, async (tx) => {
+    await leaveIntent(tx, write.intent, now);
+    await makeDue(tx, write.backend.id, now);
+  }).catch((error: unknown) => {
+    write.services.log.warn({ error: error as Error }, 'a write could not be let go of yet');
+  });
+}
+
+/** Ends a write to which something else was preferred, and has a cycle carry what is there. */
+export async function yieldWrite(write: BegunWrite): Promise<KeyferryError> {
+  const { services, backend, intent } = write;
+  await inTenant(write, async (tx) => {
+    await endIntent(tx, intent);
+    await makeDue(tx, backend.id, services.now());
+  });
+  return writeConflict(intent.local_path, `the vault of "${backend.name}" has another value of it than is known here`);
+}
+
+export const writeConflict = (path: string, why: string): KeyferryError =>
+  new KeyferryError('write_conflict', `"${path}" was left as it is: ${why}.`);
