@@ -45,6 +45,10 @@ test('a cycle of a backend that is proxied as a whole asks whether its container
   });
   expect(await house.keys()).toEqual([]);
   expect(await house.events('federation.sync.completed')).toHaveLength(1);
+  // And it is due again like any other.
+  expect(await house.claimDue()).toBe(0);
+  house.clock.advance(300);
+  expect(await house.claimDue()).toBe(1);
 });
 
 test('a proxied vault that is away is unreachable after three cycles, and recovers by the next good one', async () => {

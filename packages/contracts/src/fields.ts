@@ -59,7 +59,7 @@ export const syncPaths = z
   .array(z.string().superRefine(parsedBy(parseSyncPath)))
   .min(1, 'must name at least one path')
   .max(mostGlobs)
-  .describe('Globs of remote paths that are carried. A trailing `/*` means everything below.');
+  .describe('Globs of remote paths that are federated. A trailing `/*` means everything below.');
 
 export const excludePaths = z
   .array(z.string().superRefine(parsedBy(parseGlob)))
