@@ -104,7 +104,7 @@ export async function startSecretsApi(): Promise<SecretsApi> {
     const { method = '', headers } = request;
     const url = new URL(request.url ?? '/', api.url);
     const body = await bodyOf(request);
-    const references = url.pathname === '/v1/secrets/resolve' ? resolveRequest.parse(body).references : [];
+    const references = url.pathname === '/v1/secrets/resolve' ? requestOf(body) : [];
     api.requests.push({ route: `${method} ${url.pathname}`, references, headers });
     if (api.refusal) return send(response, api.refusal.status, refusal(api.refusal.code, 'It was refused.'));
     if (headers.authorization !== `Bearer ${token}`)
@@ -193,6 +193,12 @@ function shown(bytes: Buffer, field: string | null, path: string): { value: stri
 
 function write(response: ServerResponse, message: ChangeMessage): void {
   response.write(`data: ${JSON.stringify(changeMessage.parse(message))}\n\n`);
+}
+
+function requestOf(body: unknown): readonly string[] {
+  const request = resolveRequest.safeParse(body);
+  if (!request.success) throw new KeyferryError('request_invalid', 'The references can’t be read.');
+  return request.data.references;
 }
 
 async function bodyOf(request: IncomingMessage): Promise<unknown> {

@@ -1,4 +1,5 @@
 import type { Api } from './api.ts';
+import { KeyferryClientError } from './error.ts';
 import type { Item } from './messages.ts';
 
 /** What Keyferry takes in one request. */
@@ -56,8 +57,16 @@ export function createBatches(api: Api, now: () => number): Batches {
       );
       for (const [index, question] of questions.entries()) question.resolve({ item: items[index] as Item, askedAt });
     } catch (error) {
+      if (questions.length > 1 && isTooMuch(error)) return await sendHalves(questions, withinMs);
       for (const question of questions) question.reject(error);
     }
+  }
+
+  /** What one reference has wrong, or all of them have too much, is no fault of each. */
+  async function sendHalves(questions: readonly Question[], withinMs: number): Promise<void> {
+    const middle = Math.ceil(questions.length / 2);
+    await send(questions.slice(0, middle), withinMs);
+    await send(questions.slice(middle), withinMs);
   }
 
   return {
@@ -70,6 +79,8 @@ export function createBatches(api: Api, now: () => number): Batches {
       }),
   };
 }
+
+const isTooMuch = (error: unknown) => error instanceof KeyferryClientError && error.code === 'request_invalid';
 
 function inParts(questions: readonly Question[]): Question[][] {
   const parts: Question[][] = [];

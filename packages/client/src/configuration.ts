@@ -94,7 +94,8 @@ function isReference(text: string): boolean {
 function isPlain(value: unknown): value is object {
   if (typeof value !== 'object' || value === null) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
-  return Array.isArray(value) || prototype === null || prototype === Object.prototype;
+  // The prototype of all, also of another realm, such as a test runner's.
+  return Array.isArray(value) || prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
 function placeOf(parent: string, key: string, inArray: boolean): string {

@@ -174,7 +174,7 @@ describe('watch', () => {
     const seen: string[] = [];
     client.watch('a#b', (value) => void seen.push(value));
     await followers(1, { api });
-    await vi.waitFor(() => expect(api.requests.some(({ references }) => references[0] === 'vault.a%23b')).toBe(true));
+    await client.resolve('vault.a%23b');
     api.put('a#b', '2');
     await vi.waitFor(() => expect(seen).toEqual(['2']));
     api.put('a#b', '2');
@@ -187,6 +187,7 @@ describe('watch', () => {
     const seen: string[] = [];
     client.watch('vault.pair#password', (value) => void seen.push(value));
     await followers(1, { api });
+    await client.resolve('vault.pair#password');
     api.put('pair', '{"user":"v","password":"1"}');
     api.put('pair', '{"user":"v","password":"2"}');
     await vi.waitFor(() => expect(seen.at(-1)).toBe('2'));

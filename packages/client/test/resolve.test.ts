@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
 import { createClient, KeyferryClientError } from '../src/index.ts';
 import { startSite } from './support/clients.ts';
@@ -68,6 +69,15 @@ describe('resolve', () => {
     expect(Math.max(...api.requests.map(({ references }) => references.length))).toBe(1_000);
   });
 
+  test('one that Keyferry does not take stops none of the others', async () => {
+    const names = Array.from({ length: 20 }, (_, index) => `app/${index}`);
+    const { client } = await startSite(Object.fromEntries(names.map((name) => [name, name])));
+    const texts = names.map((name) => `vault.${name}`).toSpliced(7, 0, `vault.${'x'.repeat(9_000)}`);
+    const outcomes = await Promise.allSettled(texts.map(client.resolve));
+    expect(outcomes[7]).toMatchObject({ status: 'rejected', reason: { code: 'request_invalid' } });
+    expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(20);
+  });
+
   test('says that it is the token, or the address, where it is', async () => {
     const { api, client } = await startSite({ a: '1' });
     const stranger = createClient({ url: api.url, token: 'another' });
@@ -114,6 +124,17 @@ describe('resolveAll', () => {
     expect(resolved.since).toBe(since);
     expect(configuration).toEqual(before);
     expect(reads()).toBe(1);
+  });
+
+  test('resolves what another realm made, and leaves instances of classes alone', async () => {
+    const { client } = await startSite({ a: '1' });
+    const foreign = runInNewContext(`({ list: [{ key: 'vault.a' }] })`);
+    expect(JSON.stringify(await client.resolveAll(foreign))).toBe('{"list":[{"key":"1"}]}');
+    const instance = new (class {
+      key = 'vault.a';
+    })();
+    expect((await client.resolveAll({ instance })).instance).toBe(instance);
+    expect(instance.key).toBe('vault.a');
   });
 
   test('resolves a single text, and what is held twice once', async () => {
