@@ -1,6 +1,6 @@
 import { addsUp, type CycleCounts } from '@keyferry/core';
-import { resolveBackendConflicts } from '@keyferry/pipeline';
-import { type Backend, type Cycle, listConflicts } from '@keyferry/store';
+import { resolveBackendConflicts, restoreBackup } from '@keyferry/pipeline';
+import { type Backend, type Cycle, listBackups, listConflicts, listKeyChanges } from '@keyferry/store';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type House, openHouse } from '../support/house.ts';
 import { beginWrite, deleteHere, writeHere } from '../support/written.ts';
@@ -213,6 +213,19 @@ describe('what was deleted here', () => {
     if (conflict_policy === 'manual') expect(await conflicts(backend)).toMatchObject([{ path, deleted: true }]);
   });
 
+  test('comes back with a backup, and is an ordinary key again', async () => {
+    const backend = await house.addBackend();
+    await house.cycle(backend);
+    gone();
+    await house.cycle(backend);
+    const [backup] = await house.read((tx) => listBackups(tx, { path, limit: 1 }));
+    await deleteHere(house, { backend, path });
+    const request = { tenantId: house.tenantId, backupId: backup?.id ?? '', reason: null, by: 'ann' };
+    await restoreBackup(house.services, request);
+    expect(await record()).toMatchObject({ state: 'active', tombstone: false });
+    expect(await counts(backend)).toMatchObject({ kept: 1, deprecated: 0 });
+  });
+
   test('is forgotten once the vault has lost it as well, and retained as any archived key', async () => {
     const backend = await deleted();
     gone();
@@ -311,6 +324,7 @@ describe('a backend that is written through', () => {
     expect(inVault()).toBe('ours');
     const after = await record();
     expect(after).toMatchObject({ version: 2, remote_version: '2', owned: false });
+    expect(await house.read((tx) => listKeyChanges(tx, after.id, 1))).toMatchObject([{ change: 'pushed', version: 2 }]);
     expect(after.base_digest).toEqual(after.local_digest);
     const next = await house.cycle(backend);
     expect(next.counts).toMatchObject({ unchanged: 5, pushed: 0 });

@@ -31,6 +31,12 @@ test('canary values are found nowhere: Redis, logs, events, every column of ever
   const worker = await site.start('worker', { KEYFERRY_LOG_LEVEL: 'trace', DEBUG: '*', NODE_DEBUG: 'http,undici' });
   await site.allEnded(1);
 
+  // One that was changed here as well, and waits for a person.
+  await site.read((tx) => tx.updateTable('backends').set({ conflict_policy: 'manual' }).where('id', '=', id).execute());
+  const changedHere = { local_digest: Buffer.alloc(32, 1), row_version: 99 };
+  await site.read((tx) => tx.updateTable('keys').set(changedHere).where('local_path', '=', 'bifrost/k2').execute());
+  secrets.put('bifrost/k2', { value: `${canary}-in-conflict` }, { customMetadata: { owner: 'team' } });
+
   // Changes, deletions, and failures whose bodies quote the value and the token.
   secrets.put('bifrost/k0', { value: `${canary}-changed` });
   secrets.deleteMetadata('bifrost/k1');
@@ -54,6 +60,8 @@ test('canary values are found nowhere: Redis, logs, events, every column of ever
     events: JSON.stringify(await site.events()),
   };
   expect(places.Postgres).toContain('bifrost/k0');
+  expect(places.events).toContain('conflict.detected');
+  expect(await site.read((tx) => tx.selectFrom('conflicts').selectAll().execute())).toHaveLength(1);
   expect(places.Redis).toContain('federation.sync.completed');
   expect(places['the worker’s log']).toContain('cycle completed');
   for (const [place, content] of Object.entries(places))

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { absentDigest } from '@keyferry/core';
 import { type Backend, remoteHash, type Tx, valueBinding } from '@keyferry/store';
-import { sql } from 'kysely';
 import type { House } from './house.ts';
 
 /** What a write through Keyferry leaves in the store, done by hand, so that tests can have it at any moment. */
@@ -14,7 +13,7 @@ export interface Written {
 async function raise(tx: Tx, { backend }: Written): Promise<number> {
   const { write_seq } = await tx
     .updateTable('backends')
-    .set({ write_seq: sql`write_seq + 1` })
+    .set((eb) => ({ write_seq: eb('write_seq', '+', 1) }))
     .where('id', '=', backend.id)
     .returning('write_seq')
     .executeTakeFirstOrThrow();
@@ -41,7 +40,7 @@ export async function writeHere(house: House, at: Written, value: string): Promi
     if (known)
       await tx
         .updateTable('keys')
-        .set({ ...about, tombstone: false, state: 'active', row_version: sql`row_version + 1` })
+        .set((eb) => ({ ...about, tombstone: false, state: 'active', row_version: eb('row_version', '+', 1) }))
         .where('id', '=', id)
         .execute();
     else
@@ -89,7 +88,13 @@ export async function deleteHere(house: House, at: Written): Promise<void> {
     const write_seq = await raise(tx, at);
     await tx
       .updateTable('keys')
-      .set({ state: 'archived', tombstone: true, state_changed_at: now, write_seq, row_version: sql`row_version + 1` })
+      .set((eb) => ({
+        state: 'archived',
+        tombstone: true,
+        state_changed_at: now,
+        write_seq,
+        row_version: eb('row_version', '+', 1),
+      }))
       .where('backend_id', '=', at.backend.id)
       .where('remote_path', '=', at.path)
       .execute();

@@ -9,8 +9,10 @@ import {
   getHold,
   type Hold,
   type Key,
+  type KeySides,
   listKeyChanges,
   type StoredKeyChange,
+  sidesOf,
   type Tx,
 } from '@keyferry/store';
 import { backendNames } from './answers/backend-names.ts';
@@ -32,7 +34,8 @@ export async function explain(tx: Tx, pathOrId: string, now: Date): Promise<Expl
   const backend = key && (await backendsById(tx, [key.backend_id])).get(key.backend_id);
   const rules = backend ? rulesMatching(backend, path) : { validation: null, lifecycle: [] };
   const createdIn = cycleOf(key?.created_in ?? null);
-  const explained = { path, key: key && factsOf(key, createdIn, hold), story, rules };
+  const facts = key && factsOf(key, createdIn, hold, await sidesOf(tx, key.id));
+  const explained = { path, key: facts, story, rules };
   return {
     id,
     path,
@@ -67,7 +70,7 @@ const told = (change: StoredKeyChange, cycleOf: CycleOf): ToldChange => ({
   reason: change.reason,
 });
 
-function factsOf(key: Key, createdIn: ToldCycle | null, hold: Hold | null) {
+function factsOf(key: Key, createdIn: ToldCycle | null, hold: Hold | null, { conflict, ...sides }: KeySides) {
   return {
     state: key.state,
     revoked: key.revoked,
@@ -83,6 +86,15 @@ function factsOf(key: Key, createdIn: ToldCycle | null, hold: Hold | null) {
     missingSince: key.missing_since,
     kept: key.kept,
     rolledBack: key.rolled_back,
+    sides: {
+      ...sides,
+      conflict: conflict && {
+        kind: conflict.kind,
+        since: conflict.detected_at,
+        resolution: conflict.resolution,
+        resolvedBy: conflict.resolved_by,
+      },
+    },
     hold: hold && { id: hold.id, decidedBy: hold.decided_by },
     finding:
       key.rejected === null || key.problems_since === null

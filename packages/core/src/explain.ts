@@ -40,9 +40,28 @@ export interface ExplainedKey {
   missingSince: Date | null;
   kept: boolean;
   rolledBack: boolean;
+  sides: ToldSides;
   /** The approved hold by which it went. */
   hold: { id: string; decidedBy: string | null } | null;
   finding: { rejected: boolean; problems: Problem[]; since: Date } | null;
+}
+
+/** Where a key's value is, and whether it is in conflict. */
+export interface ToldSides {
+  /** Deleted here, and not in the vault. */
+  tombstone: boolean;
+  /** Keyferry made its secret in the vault. */
+  owned: boolean;
+  /** The vault has nothing of it. */
+  localOnly: boolean;
+  /** It has another value than both sides last agreed on. */
+  ahead: boolean;
+  conflict: {
+    kind: 'changed' | 'removed';
+    since: Date;
+    resolution: 'local' | 'remote' | null;
+    resolvedBy: string | null;
+  } | null;
 }
 
 export interface Explained {
@@ -85,6 +104,7 @@ export function explainKey({ path, key, story, rules }: Explained, now: Date): s
     standing(path, key, now),
     ...why(key, story),
     ...next(key, now),
+    ...sides(key),
     ...wordsOfPeople(key, story),
     ...findings(key),
     ...ruleSentences(rules),
@@ -123,13 +143,11 @@ function activeWhy(story: readonly ToldChange[]): string[] {
   const last = story.find(({ from, to }) => to === 'active' && from !== to);
   if (!last) return [];
   const how =
-    last.change === 'restored'
-      ? `${last.actor ?? 'Somebody'} restored it from a backup`
-      : last.change === 'written'
-        ? `It was ${last.from ?? 'gone'}, and ${last.actor ?? 'somebody'} wrote another value`
-        : last.change === 'renewed'
-          ? 'It was expired, and the vault renewed it'
-          : `It was ${last.from ?? 'gone'}, and the vault had it again`;
+    last.change === 'restored' || last.change === 'written'
+      ? `${last.actor ?? 'Somebody'} ${last.change === 'written' ? 'gave it a value' : 'restored it from a backup'}`
+      : last.change === 'renewed'
+        ? 'It was expired, and the vault renewed it'
+        : `It was ${last.from ?? 'gone'}, and the vault had it again`;
   return [`${how}${found(last)}${quoted(last.reason)}.`];
 }
 
@@ -145,6 +163,8 @@ function causeOf(change: ToldChange, deprecatedFor: ExplainedKey['deprecatedFor'
         : `${change.actor} did it${quoted(change.reason)}.`;
     case 'expired':
       return 'Its expiry has passed.';
+    case 'deleted':
+      return `${change.actor ?? 'Somebody'} deleted it ${on(change.at)}${quoted(change.reason)}.`;
     case 'revoked':
       return `${change.actor ?? 'Somebody'} revoked it ${on(change.at)}${quoted(change.reason)}.`;
     default:
@@ -152,20 +172,47 @@ function causeOf(change: ToldChange, deprecatedFor: ExplainedKey['deprecatedFor'
   }
 }
 
-function next({ state, revoked, archiveAt, purgeAt, expiresAt, rotationDueAt }: ExplainedKey, now: Date): string[] {
+function next(key: ExplainedKey, now: Date): string[] {
+  const { state, revoked, archiveAt, purgeAt, expiresAt, rotationDueAt, sides } = key;
   const overdue = rotationDueAt !== null && rotationDueAt <= now;
   return [
     ...(revoked ? ['It stays archived, and is never purged, until somebody lifts the revocation.'] : []),
     ...(archiveAt ? [`It is archived ${on(archiveAt)} if the vault still lacks it then.`] : []),
     ...(state === 'deprecated' && !archiveAt ? ['It is not archived: the backend’s auto_deprecate is off.'] : []),
-    ...(purgeAt ? [`It is purged ${on(purgeAt)}, unless it comes back before.`] : []),
+    ...(purgeAt && !sides.tombstone ? [`It is purged ${on(purgeAt)}, unless it comes back before.`] : []),
     ...((state === 'active' || state === 'deprecated') && expiresAt ? [`Its expiry is ${on(expiresAt)}.`] : []),
     ...(rotationDueAt ? [`It ${overdue ? 'should have been' : 'is to be'} rotated ${on(rotationDueAt)}.`] : []),
   ];
 }
 
+function sides({ sides, rolledBack }: ExplainedKey): string[] {
+  const { tombstone, owned, localOnly, ahead, conflict } = sides;
+  const changed = ahead && !localOnly && !tombstone && !rolledBack && !conflict;
+  return [
+    ...(conflict ? conflictSentences(conflict) : []),
+    ...(tombstone ? ['It was deleted here, and stays, without being served or purged, while the vault has it.'] : []),
+    ...(localOnly ? ['Its value is only here: the vault has none of it.'] : []),
+    ...(changed ? ['It was changed here, and the vault lacks that value.'] : []),
+    ...(owned ? ['Keyferry made its secret in the vault, and removes it there when it is deleted here.'] : []),
+  ];
+}
+
+function conflictSentences({ kind, since, resolution, resolvedBy }: NonNullable<ToldSides['conflict']>): string[] {
+  const what =
+    kind === 'changed' ? 'it was changed in the vault and here' : 'it was changed here, and is gone from the vault';
+  const side = resolution === 'local' ? 'what is here' : 'what the vault has';
+  return [
+    `It is in conflict since ${iso(since)}: ${what}. It is left as it was.`,
+    resolution
+      ? `${resolvedBy ?? 'Somebody'} said to keep ${side}: the next cycle does.`
+      : 'A person has to say which side is kept.',
+  ];
+}
+
 function wordsOfPeople(key: ExplainedKey, story: readonly ToldChange[]): string[] {
   const back = story.find(({ change }) => change === 'rolled_back');
+  const value = story.find(({ change }) => change === 'written' || change === 'rotated' || change === 'rolled_back');
+  const written = value?.change === 'written' ? value : undefined;
   const lifted = key.revoked ? undefined : story.find(({ change }) => change === 'unrevoked');
   return [
     ...(key.missingSince ? [`No cycle has found it since ${iso(key.missingSince)}; auto_deprecate was off.`] : []),
@@ -175,6 +222,7 @@ function wordsOfPeople(key: ExplainedKey, story: readonly ToldChange[]): string[
           `An earlier value is served${back ? `, by ${back.actor ?? 'somebody'} ${on(back.at)}${quoted(back.reason)}` : ''}, until the vault has another.`,
         ]
       : []),
+    ...(written ? [`${written.actor ?? 'Somebody'} wrote its value ${on(written.at)}${quoted(written.reason)}.`] : []),
     ...(lifted ? [`${lifted.actor ?? 'Somebody'} lifted a revocation ${on(lifted.at)}${quoted(lifted.reason)}.`] : []),
   ];
 }

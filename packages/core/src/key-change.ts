@@ -5,6 +5,7 @@ export type KeyChange =
   | 'restored'
   | 'rolled_back'
   | 'written'
+  | 'pushed' // to the vault, by a cycle
   | 'deleted'
   | 'renamed'
   | 'deprecated'

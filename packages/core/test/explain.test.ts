@@ -20,6 +20,7 @@ const active: ExplainedKey = {
   missingSince: null,
   kept: false,
   rolledBack: false,
+  sides: { tombstone: false, owned: false, localOnly: false, ahead: false, conflict: null },
   hold: null,
   finding: null,
 };
@@ -135,4 +136,37 @@ test('the rules of a path are the first that judges it, and all that set its per
   };
   expect(rulesMatching(rules, 'a/b')).toEqual({ validation: 1, lifecycle: [0, 2] });
   expect(rulesMatching(rules, 'd').validation).toBe(2);
+});
+
+test('a key in conflict says what has changed, and whether somebody has spoken', () => {
+  const conflict = { kind: 'changed', since: time(2), resolution: null, resolvedBy: null } as const;
+  const told = (changed: object) =>
+    explain({ sides: { ...active.sides, ahead: true, conflict: { ...conflict, ...changed } } });
+  expect(told({}).slice(1, 3)).toEqual([
+    'It is in conflict since 2026-01-02T00:00:00.000Z: it was changed in the vault and here. It is left as it was.',
+    'A person has to say which side is kept.',
+  ]);
+  const resolved = told({ kind: 'removed', resolution: 'local', resolvedBy: 'ann' });
+  expect(resolved[1]).toContain('it was changed here, and is gone from the vault.');
+  expect(resolved[2]).toBe('ann said to keep what is here: the next cycle does.');
+});
+
+test('a key that was written or deleted here says by whom, and what the vault has of it', () => {
+  const written = change({ change: 'written', actor: 'ann', reason: 'new account' });
+  const ahead = explain({ sides: { ...active.sides, ahead: true } }, [written]);
+  expect(ahead).toContain('It was changed here, and the vault lacks that value.');
+  expect(ahead).toContain('ann wrote its value on 2026-01-02T00:00:00.000Z: new account.');
+  expect(explain({}, [change({ change: 'rotated' }), written]).join()).not.toContain('ann wrote');
+  const onlyHere = explain({ sides: { ...active.sides, ahead: true, localOnly: true, owned: false } });
+  expect(onlyHere).toContain('Its value is only here: the vault has none of it.');
+  expect(explain({ sides: { ...active.sides, owned: true } }).join()).toContain('Keyferry made its secret');
+
+  const deleted = change({ change: 'deleted', to: 'archived', actor: 'ann' });
+  const sides = { ...active.sides, tombstone: true };
+  const gone = explain({ state: 'archived', purgeAt: time(30), sides }, [deleted]);
+  expect(gone[1]).toBe('ann deleted it on 2026-01-02T00:00:00.000Z.');
+  expect(gone[2]).toBe('It was deleted here, and stays, without being served or purged, while the vault has it.');
+  expect(gone.join()).not.toContain('It is purged');
+  const back = change({ change: 'written', from: 'archived', actor: 'bob' });
+  expect(explain({}, [back])[1]).toBe('bob gave it a value (2026-01-02T00:00:00.000Z).');
 });

@@ -19,7 +19,7 @@ const conditions: Record<DueKind, (now: Date) => ReturnType<typeof sql<boolean>>
     AND b.last_full_opened_at > greatest(keys.last_seen_at, keys.deprecated_at)`,
   // What was revoked stays, so that it can't come back, and so does what was deleted here while the vault may have it.
   purge: (now) => sql`keys.purge_at <= ${now} AND b.times_current AND NOT keys.revoked
-    AND (NOT keys.tombstone OR b.state = 'removed')`,
+    AND (NOT keys.tombstone OR keys.remote_digest = '' OR b.state = 'removed')`,
   archive_reminder: (now) => sql`keys.archive_reminder_at <= ${now} AND b.times_current`,
   expiry_reminder: (now) => sql`keys.expiry_reminder_at <= ${now} AND b.times_current`,
   rotation: (now) => sql`keys.rotation_due_at <= ${now} AND NOT keys.rotation_told AND b.times_current`,

@@ -25,19 +25,7 @@ export * from './key-changes.ts';
 export * from './key-events.ts';
 export * from './key-versions.ts';
 export * from './keys.ts';
-export {
-  eachKeyOf,
-  type KnownRevision,
-  keepNames,
-  keyNames,
-  keysToPreview,
-  knownRevisions,
-  loadKeys,
-  noteNamed,
-  noteSeen,
-  ownersOf,
-  type StoredKey,
-} from './known-keys.ts';
+export * from './known-keys.ts';
 export * from './local-values.ts';
 export { migrate, pendingMigrations } from './migrate.ts';
 export * from './move-keys.ts';

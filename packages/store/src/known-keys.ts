@@ -1,9 +1,10 @@
-import type { ConflictResolution, KeyState, KnownKey } from '@keyferry/core';
+import type { KeyState, KnownKey } from '@keyferry/core';
 import { sql } from 'kysely';
 import type { Backend } from './backends.ts';
 import type { Store, Tx } from './database.ts';
 import { remoteHash } from './hash.ts';
 import { type LockedKey, movableColumns, valueAt } from './move-keys.ts';
+import { resolution } from './resolution.ts';
 
 export interface KnownRevision {
   id: string;
@@ -31,10 +32,6 @@ const ahead = sql<boolean>`(local_digest <> base_digest AND NOT rolled_back AND 
 const unsettled = (backendId: string) =>
   sql<boolean>`(id IN (SELECT c.key_id FROM conflicts c WHERE c.backend_id = ${backendId})
     OR remote_hash IN (SELECT i.remote_hash FROM write_intents i WHERE i.backend_id = ${backendId}))`.as('unsettled');
-
-/** What a person said of a conflict. */
-export const resolution = sql<ConflictResolution | null>`(SELECT json_build_object('keep', c.resolution,
-    'remoteDigest', encode(c.remote_digest, 'hex')) FROM conflicts c WHERE c.key_id = keys.id AND c.resolution IS NOT NULL)`;
 
 const pageSize = 10_000;
 

@@ -1,3 +1,4 @@
+import type { KeyState } from '@keyferry/core';
 import { sql } from 'kysely';
 import type { Tx } from './database.ts';
 
@@ -72,21 +73,30 @@ export interface MadeSecret {
   remoteRevision: string | null;
 }
 
-/** Both sides have these values by now, and Keyferry owns the secrets. Leaves a key whose value is another by now. */
-export async function noteMade(tx: Tx, made: readonly MadeSecret[], now: Date): Promise<void> {
-  if (made.length === 0) return;
+/**
+ * Both sides have these values by now, and Keyferry owns the secrets. Leaves a key whose value is another by now. Returns those
+ * that were noted.
+ */
+export async function noteMade(
+  tx: Tx,
+  made: readonly MadeSecret[],
+  now: Date,
+): Promise<{ id: string; state: KeyState; version: number }[]> {
+  if (made.length === 0) return [];
   const column = <T>(pick: (one: MadeSecret) => T) => made.map(pick);
   await sql`SELECT FROM keys WHERE id = ANY(${column((m) => m.id)}::uuid[]) ORDER BY remote_hash FOR UPDATE`.execute(
     tx,
   );
-  await sql`
+  const { rows } = await sql<{ id: string; state: KeyState; version: number }>`
     UPDATE keys k SET base_digest = w.digest, remote_digest = w.digest, remote_version = w.remote_version,
       remote_revision = w.remote_revision, owned = true, row_version = k.row_version + 1, last_seen_at = ${now},
       updated_at = ${now}
     FROM unnest(${column((m) => m.id)}::uuid[], ${column((m) => m.digest)}::bytea[],
       ${column((m) => m.remoteVersion)}::text[], ${column((m) => m.remoteRevision)}::text[])
       AS w (id, digest, remote_version, remote_revision)
-    WHERE k.id = w.id AND k.local_digest = w.digest`.execute(tx);
+    WHERE k.id = w.id AND k.local_digest = w.digest
+    RETURNING k.id, k.state, k.version`.execute(tx);
+  return rows;
 }
 
 /** Keys that stay, though their secrets are gone: their values are only here from now on. */

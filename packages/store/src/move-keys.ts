@@ -90,7 +90,7 @@ export async function moveKeys(
       revoked = coalesce(${set.revoked ?? null}::boolean, k.revoked), kept = coalesce(${set.kept ?? null}::boolean, k.kept),
       deprecated_for = CASE WHEN w.state = 'active' THEN NULL
         ELSE coalesce(${set.deprecatedFor ?? null}::text, k.deprecated_for) END,
-      hold_id = CASE WHEN w.state = 'active' THEN NULL ELSE k.hold_id END,
+      hold_id = CASE WHEN w.state = 'active' THEN NULL ELSE k.hold_id END, tombstone = k.tombstone AND w.state = 'archived',
       missing_since = CASE WHEN w.state = k.state THEN k.missing_since END,
       row_version = k.row_version + 1, updated_at = ${now}
     FROM unnest(${column((k) => k.id)}::uuid[], ${column((k) => k.state)}::text[],

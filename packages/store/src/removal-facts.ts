@@ -1,8 +1,8 @@
 import type { KnownKey } from '@keyferry/core';
 import { sql } from 'kysely';
 import type { Tx } from './database.ts';
-import { resolution } from './known-keys.ts';
 import type { Candidate } from './removal.ts';
+import { resolution } from './resolution.ts';
 
 /** What decides on a key whose secret is gone from the vault. */
 export interface RemovalFacts

@@ -1,6 +1,7 @@
 import { classOf, isTransient, pushes } from '@keyferry/core';
 import {
   addToCycle,
+  byCycle,
   claimNewSecrets,
   endWrites,
   holdStage,
@@ -8,6 +9,8 @@ import {
   type LocalOnlyKey,
   localOnlyKeys,
   type MadeSecret,
+  type NewKeyChange,
+  noteKeyChanges,
   noteMade,
   sealedValues,
 } from '@keyferry/store';
@@ -77,7 +80,11 @@ async function makeSome(run: StageRun, keys: LocalOnlyKey[]): Promise<Issue[]> {
   });
   await services.store.inTenant(cycle.tenant_id, async (tx) => {
     await holdStage(tx, cycle);
-    await noteMade(tx, made, now);
+    const noted = await noteMade(tx, made, now);
+    const changes = noted.map(
+      ({ id, state, version }): NewKeyChange => ({ keyId: id, change: 'pushed', from: state, to: state, version }),
+    );
+    await noteKeyChanges(tx, cycle.tenant_id, byCycle(cycle.id), changes, now);
     await endWrites(
       tx,
       results.flatMap(({ claimId, result }) => (claimId !== undefined && !mayBeMade(result) ? [claimId] : [])),

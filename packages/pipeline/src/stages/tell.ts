@@ -4,7 +4,7 @@ import type { Decision } from './decide.ts';
 import type { StageRun } from './stage-run.ts';
 
 /** What the key's story tells of a decision that landed. That a key came to be is in its own row. */
-export function changesOf({ known, write }: Decision): NewKeyChange[] {
+export function changesOf({ known, write, pushed }: Decision): NewKeyChange[] {
   if (!known || !write) return [];
   const change = (word: KeyChange): NewKeyChange => ({
     keyId: known.id,
@@ -17,6 +17,7 @@ export function changesOf({ known, write }: Decision): NewKeyChange[] {
   return [
     ...(moved ? [change(write.state === 'expired' ? 'expired' : known.state === 'expired' ? 'renewed' : 'found')] : []),
     ...(write.ciphertext ? [change('rotated')] : []),
+    ...(pushed ? [change('pushed')] : []),
   ];
 }
 
