@@ -26,8 +26,9 @@ export interface BenchSite extends AsyncDisposable {
   services: CoordinationServices;
   keyring: Keyring;
   startWorker(): Promise<BenchWorker>;
+  startApi(): Promise<BenchApi>;
   /** Registers a backend of its own for the vault: another name for every run that has to start from nothing. */
-  addBackend(vault: Pick<BackendSettings, 'kind' | 'config' | 'auth'>): Promise<string>;
+  addBackend(vault: Pick<BackendSettings, 'kind' | 'config' | 'auth'> & Partial<BackendSettings>): Promise<string>;
   cycle(backendId: string): Promise<{ cycle: Cycle; milliseconds: number }>;
   /** The sum of all keys' row versions: it moves with every key row that is written. */
   keyWrites(): Promise<number>;
@@ -35,6 +36,12 @@ export interface BenchSite extends AsyncDisposable {
 
 interface BenchWorker {
   peakMegabytes(): Promise<number>;
+  stop(): Promise<void>;
+}
+
+interface BenchApi {
+  address: string;
+  token: string;
   stop(): Promise<void>;
 }
 
@@ -82,6 +89,20 @@ export async function openBenchSite(): Promise<BenchSite> {
         },
         stop: async () => void (await worker.stop()),
       };
+    },
+    async startApi() {
+      const token = 'a-token-for-the-bench';
+      const api = await startApp('api', {
+        DATABASE_URL: postgres.url,
+        REDIS_URL: redisServer.url,
+        KEYFERRY_MASTER_KEY: masterKey,
+        KEYFERRY_API_TOKEN: token,
+        KEYFERRY_API_PORT: '0',
+      });
+      cleanup.defer(() => api.kill());
+      const address = /"address":"([^"]+)"/.exec(api.output())?.[1];
+      if (!address) throw new Error('the API does not say where it listens');
+      return { address, token, stop: async () => void (await api.stop()) };
     },
     async addBackend(vault) {
       const name = `run-${++names}`;

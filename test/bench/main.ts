@@ -1,11 +1,12 @@
 import { type BenchSite, openBenchSite } from './bench-site.ts';
 import { benchKinds } from './kinds.ts';
 import { benchLifecycle } from './lifecycle/bench-lifecycle.ts';
+import { benchReads } from './reads/bench-reads.ts';
 import { type Figure, report } from './report.ts';
 import { benchVault } from './vault.ts';
 
 /**
- * `npm run bench`, or `npm run bench -- aws lifecycle` for some suites: prints a table, writes bench-results.json, and
+ * `npm run bench`, or `npm run bench -- aws reads` for some suites: prints a table, writes bench-results.json, and
  * exits with 1 if a figure is over its bound.
  */
 
@@ -13,6 +14,7 @@ type Log = (line: string) => void;
 const suites = new Map<string, (log: Log) => Promise<Figure[]>>([
   ...benchKinds.map((kind) => [kind, (log: Log) => onItsOwn((site) => benchVault(kind, site, log))] as const),
   ['lifecycle', (log) => benchLifecycle(onItsOwn, log)],
+  ['reads', (log) => onItsOwn((site) => benchReads(site, log))],
 ]);
 
 /** A database of its own: what was done before must not slow down what comes next. */
