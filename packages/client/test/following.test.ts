@@ -73,6 +73,7 @@ describe('what is kept', () => {
     expect(await client.resolve('vault.a')).toBe('2');
     sent.resolve();
     expect(await early).toBe('1');
+    await api.stop();
     expect(await client.resolve('vault.a')).toBe('2');
   });
 
@@ -161,9 +162,11 @@ test('what Keyferry refuses is not given from memory', async () => {
   api.secrets.delete('a');
   skip(10_000);
   await expect(client.resolve('vault.a')).rejects.toMatchObject({ code: 'key_not_found' });
+  api.refusal = { status: 503, code: 'database_unavailable' };
+  await expect(client.resolve('vault.a')).rejects.toMatchObject({ code: 'api_unavailable' });
   api.refusal = { status: 401, code: 'unauthorized' };
   skip(10_000);
-  await expect(client.resolve('vault.b')).rejects.toMatchObject({ code: 'unauthorized' });
+  await vi.waitFor(() => expect(client.resolve('vault.b')).rejects.toMatchObject({ code: 'unauthorized' }));
   await api.stop();
   await expect(client.resolve('vault.b')).rejects.toMatchObject({ code: 'api_unavailable' });
 });
