@@ -3,6 +3,7 @@ import { resolveBackendConflicts, restoreBackup } from '@keyferry/pipeline';
 import { type Backend, type Cycle, listBackups, listConflicts, listKeyChanges } from '@keyferry/store';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type House, openHouse } from '../support/house.ts';
+import { planOf } from '../support/plan.ts';
 import { beginWrite, deleteHere, writeHere } from '../support/written.ts';
 
 /** Values that change in the vault and here: each policy to its end, and what a person says. */
@@ -413,6 +414,45 @@ describe('a backend that is written through', () => {
     expect(await counts(backend)).toMatchObject({ discovered: 6, conflicting: 1, pushed: 0 });
     expect(house.vault.kv('secret').get('bifrost/new')?.data).toContain('theirs');
   });
+});
+
+test('KV version 1, which tells no versions, gets what is ahead of it and what is only here', async () => {
+  house.vault.mounts.enable('old', { type: 'kv', version: 1 });
+  const old = house.vault.kv('old');
+  old.put(path, { value: 'theirs' });
+  const config = { address: house.vault.url, mount: 'old' };
+  const backend = await house.addBackend({ ...pushing, config });
+  await house.cycle(backend);
+  await writeHere(house, { backend, path }, 'ours');
+  await writeHere(house, { backend, path: 'bifrost/new' }, 'ours as well');
+  expect(await counts(backend)).toMatchObject({ discovered: 1, ahead: 1, pushed: 2 });
+  expect([old.get(path)?.data, old.get('bifrost/new')?.data]).toEqual(['{"value":"ours"}', '{"value":"ours as well"}']);
+  expect(await counts(backend)).toMatchObject({ discovered: 2, unchanged: 2, pushed: 0 });
+});
+
+test('a plan says all of it as the cycle after it does, and writes nothing to the vault', async () => {
+  const backend = await changedHere({ ...pushing, conflict_policy: 'manual' });
+  put('theirs');
+  for (const name of ['b', 'c']) await writeHere(house, { backend, path: `bifrost/${name}` }, 'ours');
+  house.vault.kv('secret').deleteMetadata('bifrost/c');
+  await writeHere(house, { backend, path: 'bifrost/new' }, 'ours');
+  await deleteHere(house, { backend, path: 'bifrost/d' });
+  house.vault.kv('secret').deleteMetadata('bifrost/d');
+  await beginWrite(house, { backend, path: 'bifrost/e' }, { value: null });
+  house.vault.kv('secret').deleteMetadata('bifrost/e');
+  house.clock.advance(1);
+  const { changes, summary } = await planOf(house, backend);
+  expect(Object.fromEntries(changes.map(({ path: key, change, code }) => [key, [change, code]]))).toEqual({
+    [path]: ['conflict', 'conflict_manual'],
+    'bifrost/b': ['push', null],
+    'bifrost/c': ['conflict', 'conflict_manual'],
+    'bifrost/e': ['delete', null],
+    'bifrost/new': ['push', null],
+  });
+  expect(inVault()).toBe('theirs');
+  const cycle = await house.cycle(backend);
+  expect([summary.counts, summary.issues]).toEqual([cycle.counts, cycle.issues]);
+  expect(cycle.counts).toMatchObject({ conflicting: 1, conflicts_removed: 1, ahead: 1, pushed: 2, archived: 1 });
 });
 
 describe('a write to the vault whose process died before it was stored', () => {

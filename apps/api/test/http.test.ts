@@ -290,6 +290,7 @@ describe('the OpenAPI document', () => {
       'POST /v1/notifications/rules',
       'POST /v1/rollback/{path}',
       'POST /v1/secrets/resolve',
+      'PUT /v1/secrets/{path}',
     ]);
   });
 
