@@ -134,6 +134,55 @@ test('what a channel keeps secret is found nowhere: Redis, logs, every column of
         expect(content.includes(form), `${secret} as ${form} in ${place}`).toBe(false);
 });
 
+test('what is written through Keyferry is found nowhere: Redis, logs, events, every column of every table', {
+  timeout: 90_000,
+}, async () => {
+  const token = 'a-token-for-tests-that-is-long';
+  await site.addBackend({ access_mode: 'read_and_write', writes: 'write_through' });
+  await site.addBackend({ prefix: 'local', sync_paths: ['local/*'], writes: 'local' });
+  const api = await site.start('api', {
+    KEYFERRY_API_TOKEN: token,
+    KEYFERRY_API_PORT: '0',
+    KEYFERRY_LOG_LEVEL: 'trace',
+    NODE_DEBUG: 'http,undici',
+  });
+  const started = api
+    .output()
+    .split('\n')
+    .find((line) => line.includes('"api started"'));
+  const { address } = JSON.parse(started ?? '{}');
+  const send = async (method: string, path: string, value?: string) =>
+    (
+      await fetch(`${address}/v1/secrets/${path}`, {
+        method,
+        headers: {
+          authorization: `Bearer ${token}`,
+          'idempotency-key': `${method}-${path}`,
+          ...(value !== undefined && { 'content-type': 'application/json' }),
+        },
+        ...(value !== undefined && { body: JSON.stringify({ value }) }),
+      })
+    ).status;
+  const body = JSON.stringify({ errors: [canary] });
+  site.vault.faults.inject({ effect: { kind: 'status', status: 403, body }, path: 'secret/data/bifrost/refused' });
+  site.vault.faults.inject({ effect: { kind: 'garbage', body: canary }, path: 'secret/data/bifrost/garbled' });
+  expect(await send('PUT', 'bifrost/a', canary)).toBe(201);
+  expect(await send('PUT', 'local/a', canary)).toBe(201);
+  expect(await send('PUT', 'bifrost/refused', canary)).toBe(502);
+  expect(await send('PUT', 'bifrost/garbled', canary)).toBe(502);
+  expect(await send('DELETE', 'bifrost/a')).toBe(200);
+
+  const places = {
+    'the API’s log': api.output(),
+    Redis: await redisContents(),
+    Postgres: await everyColumn(site.postgres.url),
+    events: JSON.stringify(await site.events()),
+  };
+  expect(places.Postgres).toContain('bifrost/a');
+  for (const [place, content] of Object.entries(places))
+    for (const form of formsOf(canary)) expect(content.includes(form), `${canary} as ${form} in ${place}`).toBe(false);
+});
+
 /** Channels, each with a rule that tells of everything. Returns their names, in order. */
 async function addChannels(
   { postgres, environment }: Site,

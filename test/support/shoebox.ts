@@ -47,6 +47,7 @@ export function shoeboxKind(boxes: ReadonlyMap<string, Shoebox>): VaultDefinitio
     kind: 'shoebox',
     label: 'Shoebox',
     configSchema,
+    secrets: ['password'],
     destination: ['box'],
     capabilities: {
       revisions: 'listed',

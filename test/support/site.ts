@@ -26,7 +26,7 @@ export interface Site {
   redis: Awaited<ReturnType<typeof startRedis>>;
   redisClient: Redis;
   environment: Record<string, string>;
-  start(name: 'scheduler' | 'worker', env?: Record<string, string>): Promise<AppProcess>;
+  start(name: 'scheduler' | 'worker' | 'api', env?: Record<string, string>): Promise<AppProcess>;
   addBackend(settings?: Partial<BackendSettings>): Promise<string>;
   read<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
   cycles(): Promise<Cycle[]>;

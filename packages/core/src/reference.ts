@@ -28,6 +28,10 @@ export function parseReference(text: string): Reference {
   return { kind: 'key', path, field: fields[0] ?? null };
 }
 
+/** The reference to all of a key's value. */
+export const referenceTo = (path: string): string =>
+  `vault.${path.replace(/[#%]/g, (sign) => (sign === '#' ? '%23' : '%25'))}`;
+
 function decode(part: string): string {
   return part.replace(/%23|%25/g, (code) => (code === '%23' ? '#' : '%'));
 }

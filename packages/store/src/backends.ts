@@ -110,11 +110,11 @@ const sameContainer = sql`'{credentials_path,calls_per_second,parallelism}'::tex
 /** Registers a backend, due at once. `backend_exists` if the tenant has one of that name. */
 export async function createBackend(
   tx: Tx,
-  input: { tenantId: string; settings: BackendSettings; keys: TenantKeys; now: Date },
+  input: { tenantId: string; id?: string; settings: BackendSettings; keys: TenantKeys; now: Date },
 ): Promise<Backend> {
   const { tenantId, keys, now } = input;
   const { auth, ...settings } = input.settings;
-  const id = randomUUID();
+  const id = input.id ?? randomUUID();
   return (await refusingDuplicates(settings.name, () =>
     tx
       .insertInto('backends')

@@ -31,6 +31,7 @@ export { migrate, pendingMigrations } from './migrate.ts';
 export * from './move-keys.ts';
 export * from './notification-rules.ts';
 export * from './outbox.ts';
+export * from './owned-keys.ts';
 export * from './put-key.ts';
 export * from './read-secrets.ts';
 export * from './reconcile.ts';

@@ -218,6 +218,8 @@ export interface VaultDefinition<Config = unknown> {
    * and its strings may be references, which are resolved before `connect`.
    */
   configSchema: z.ZodType<Config>;
+  /** Members of `auth` that are secret, and not merely names: those that may be kept in another vault. */
+  secrets: readonly string[];
   /** Members of the settings that decide where credentials are sent. */
   destination: readonly string[];
   capabilities: Capabilities;

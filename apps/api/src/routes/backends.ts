@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto';
+import { removeOwnedOfRemoved } from '@keyferry/access';
 import { credentialKeys, credentialKeysIn } from '@keyferry/connections';
 import {
   backendAnswer,
@@ -41,7 +43,10 @@ import {
   withLastingCredentials,
 } from '../backend-settings.ts';
 import type { Api, ApiOptions } from '../create-api.ts';
+
 import { federatedSettings } from '../federated-settings.ts';
+import { keepChanged, keepFirst } from '../kept-credentials.ts';
+
 import { responses } from '../responses.ts';
 import { vaultRefusals } from '../vault-refusals.ts';
 import { byIdOrName } from './parameters.ts';
@@ -122,15 +127,18 @@ export function backendRoutes(app: Api, options: ApiOptions): void {
       const keys = await keyring.ofTenant(tenantId);
       const owner = { id: null, keys: credentialKeys(options, tenantId) };
       const lasting = await withLastingCredentials(options, rest, config, owner);
-      const given = { ...ownSettings, ...(await checkedConfig(options, kind, lasting, owner)) };
-      const settings = federated(given, given, given.config);
-      const backend = await store.inTenant(tenantId, async (tx) => {
-        const created = await createBackend(tx, { tenantId, settings, keys, now: now() });
-        const details = { backend_id: created.id, kind };
-        await audit(tx, tenantId, { actor, action: 'backend.created', target: created.name, details }, now());
-        return created;
-      });
-      return reply.code(201).header('location', `/v1/federation/backends/${backend.id}`).send(showBackend(backend));
+      const backend = { id: randomUUID(), kind };
+      const created = await keepFirst(options, { tenantId, backend, config: lasting, owner, by: actor }, (own) =>
+        store.inTenant(tenantId, async (tx) => {
+          const given = { ...ownSettings, ...own };
+          const settings = federated(given, given, given.config);
+          const made = await createBackend(tx, { tenantId, id: backend.id, settings, keys, now: now() });
+          const details = { backend_id: made.id, kind };
+          await audit(tx, tenantId, { actor, action: 'backend.created', target: made.name, details }, now());
+          return made;
+        }),
+      );
+      return reply.code(201).header('location', `/v1/federation/backends/${created.id}`).send(showBackend(created));
     },
   );
 
@@ -175,32 +183,34 @@ export function backendRoutes(app: Api, options: ApiOptions): void {
       if (query.dry_run === 'true') return await previewChange(options, request);
       const keys = await keyring.ofTenant(tenantId);
       const config = given?.auth ? await lastingChange(tenantId, params.id, given, keys) : given;
-      const changed = await store.inTenant(tenantId, async (tx) => {
-        // So that of two changes at a time the second sees what the first has made.
-        await lockBackends(tx, [current.id]);
-        const former = await getBackend(tx, current.id);
-        const { id, config: before } = former;
-        const own: Partial<BackendSettings> = config ? await changedConfig(tx, former, config, keys) : {};
-        const settings = federated(former, { ...changedSettings(rest), ...own }, own.config ?? before);
-        let backend = await updateBackend(tx, { tenantId, id, settings, keys, now: now() });
-        if (accept_container) backend = await forgetContainer(tx, id);
-        const accepted = accept_container ? ['accept_container'] : [];
-        const changed = [...Object.keys(rest), ...accepted, ...changedMembers(config)];
-        const names = Object.keys(rest);
-        const shown = {
-          before: membersOf(showBackend(former), names),
-          after: membersOf(showBackend(backend), names),
-        };
-        const details = {
-          backend_id: id,
-          changed,
-          ...(names.length > 0 && { settings: shown }),
-          ...(config && { before, after: backend.config }),
-        };
-        await audit(tx, tenantId, { actor, action: 'backend.updated', target: backend.name, details }, now());
-        return backend;
-      });
-      return showBackend(changed);
+      const apply = (config: Members | undefined) =>
+        store.inTenant(tenantId, async (tx) => {
+          // So that of two changes at a time the second sees what the first has made.
+          await lockBackends(tx, [current.id]);
+          const former = await getBackend(tx, current.id);
+          const { id, config: before } = former;
+          const own: Partial<BackendSettings> = config ? await changedConfig(tx, former, config, keys) : {};
+          const settings = federated(former, { ...changedSettings(rest), ...own }, own.config ?? before);
+          let backend = await updateBackend(tx, { tenantId, id, settings, keys, now: now() });
+          if (accept_container) backend = await forgetContainer(tx, id);
+          const accepted = accept_container ? ['accept_container'] : [];
+          const changed = [...Object.keys(rest), ...accepted, ...changedMembers(config)];
+          const names = Object.keys(rest);
+          const shown = {
+            before: membersOf(showBackend(former), names),
+            after: membersOf(showBackend(backend), names),
+          };
+          const details = {
+            backend_id: id,
+            changed,
+            ...(names.length > 0 && { settings: shown }),
+            ...(config && { before, after: backend.config }),
+          };
+          await audit(tx, tenantId, { actor, action: 'backend.updated', target: backend.name, details }, now());
+          return backend;
+        });
+      if (!config || !('auth' in config)) return showBackend(await apply(config));
+      return showBackend(await keepChanged(options, { tenantId, backend: params.id, config, by: actor }, apply));
     },
   );
 
@@ -233,6 +243,7 @@ export function backendRoutes(app: Api, options: ApiOptions): void {
         return reply.code(202).send({ held: showHold(result.held.hold, nameOf) });
       }
       const { id, name, archivedKeys } = result.removed;
+      await removeOwnedOfRemoved(options, { tenantId, by: actor });
       return { id, name, archived_keys: archivedKeys };
     },
   );

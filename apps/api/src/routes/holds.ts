@@ -1,3 +1,4 @@
+import { removeOwnedOfRemoved } from '@keyferry/access';
 import { holdApproved, holdDetail, holdList, holdQuery, holdRejected, mostHeldKeys } from '@keyferry/contracts';
 import { approveHeld, rejectHeld } from '@keyferry/pipeline';
 import { getHold, heldKeys, listHolds } from '@keyferry/store';
@@ -72,6 +73,7 @@ export function holdRoutes(app: Api, options: ApiOptions): void {
     async ({ identity, params }, reply) => {
       const { tenantId, actor } = identity;
       const { hold, cycle } = await approveHeld(options, { tenantId, holdId: params.id, by: actor });
+      if (hold.kind === 'removal') await removeOwnedOfRemoved(options, { tenantId, by: actor });
       const nameOf = await store.inTenant(tenantId, backendNames);
       return reply.code(202).send({ hold: showHold(hold, nameOf), cycle: cycle && showCycle(cycle, nameOf) });
     },

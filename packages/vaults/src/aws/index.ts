@@ -7,6 +7,7 @@ export const aws = defineVaultBackend({
   kind: 'aws',
   label: 'AWS Secrets Manager',
   configSchema,
+  secrets: ['secret_access_key', 'session_token', 'token'],
   destination: ['region', 'endpoint', 'sts_endpoint', 'tls', 'allow_http'],
   capabilities: {
     revisions: 'listed',

@@ -7,6 +7,7 @@ export const azure = defineVaultBackend({
   kind: 'azure',
   label: 'Azure Key Vault',
   configSchema,
+  secrets: ['client_secret', 'certificate', 'private_key', 'token'],
   destination: ['vault_url', 'authority_host', 'tls', 'allow_http'],
   capabilities: {
     revisions: 'listed',

@@ -7,6 +7,7 @@ export const gcp = defineVaultBackend({
   kind: 'gcp',
   label: 'Google Secret Manager',
   configSchema,
+  secrets: ['credentials_json'],
   destination: ['project_id', 'location', 'endpoint', 'tls', 'allow_http'],
   capabilities: {
     revisions: 'read',

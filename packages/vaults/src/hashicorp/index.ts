@@ -8,6 +8,16 @@ export const hashicorp = defineVaultBackend({
   kind: 'hashicorp',
   label: 'HashiCorp Vault or OpenBao',
   configSchema,
+  secrets: [
+    'token',
+    'secret_id',
+    'jwt',
+    'secret_access_key',
+    'session_token',
+    'header_value',
+    'credentials_json',
+    'client_key',
+  ],
   destination: ['address', 'namespace', 'tls', 'allow_http'],
   capabilities: {
     revisions: 'probed',

@@ -1,0 +1,44 @@
+import { parseMapping } from '@keyferry/core';
+import { type Backend, credentialUpstream, listBackends, type Tx } from '@keyferry/store';
+import { type FederatedBackend, federate, placeAmong } from '../place.ts';
+
+/** Where an entity's credentials are kept. */
+export interface Keeper {
+  backend: Backend;
+  /** The local path of one of them. */
+  pathOf(member: string): string;
+}
+
+/**
+ * The vault that keeps the plaintext credentials of a backend: the first registered one that Keyferry may write to, that has
+ * a place for them, and that doesn't live by what comes from that backend. Null where there is none, and they stay as they are.
+ */
+export async function findKeeper(tx: Tx, backendId: string): Promise<Keeper | null> {
+  const federated = federate(await listBackends(tx));
+  const candidates = federated
+    .filter(({ backend }) => backend.id !== backendId && takesCredentials(backend))
+    .sort((one, other) => one.backend.created_at.getTime() - other.backend.created_at.getTime());
+  for (const { backend } of candidates) {
+    const { toLocal } = parseMapping(backend.path_mapping);
+    // Names of some vaults have no underscores.
+    const pathOf = (member: string) =>
+      toLocal(`${backend.prefix}/backends/${backendId}/${member.replaceAll('_', '-')}`);
+    if (!leadsTo(federated, backend, pathOf('member'))) continue;
+    if ((await credentialUpstream(tx, backend.id)).includes(backendId)) continue;
+    return { backend, pathOf };
+  }
+  return null;
+}
+
+const takesCredentials = ({ state, mode, access_mode, writes }: Backend) =>
+  state === 'active' && mode === 'sync' && access_mode === 'read_and_write' && writes === 'write_through';
+
+function leadsTo(federated: readonly FederatedBackend[], backend: Backend, path: string): boolean {
+  try {
+    const place = placeAmong(federated, path);
+    return place?.backend.id === backend.id && place.mode === 'sync';
+  } catch {
+    // Contested: nobody's.
+    return false;
+  }
+}
