@@ -13,6 +13,8 @@ export interface Services {
   folder: string;
   /** What the command needs to find the API. */
   env: NodeJS.ProcessEnv;
+  /** The environment of the apps. */
+  settings: Record<string, string>;
 }
 
 /** These apps, as processes of their own, until `cleanup` ends them. `settings` are further variables of theirs. */
@@ -38,5 +40,5 @@ export async function startServices(
   const apps = await Promise.all(names.map((name) => startApp(name, services)));
   cleanup.defer(async () => void (await Promise.all(apps.map((app) => app.stop()))));
   const env = { KEYFERRY_URL: `http://127.0.0.1:${port}`, KEYFERRY_TOKEN: token, KEYFERRY_HOME: temporary.path };
-  return { database, folder: temporary.path, env };
+  return { database, folder: temporary.path, env, settings: services };
 }
