@@ -26,13 +26,20 @@ export function createChangeDesk(secrets: SecretReader): ChangeDesk {
   return {
     async follow(tenantId) {
       const stream = new PassThrough();
-      const following = await secrets.follow(tenantId, (change: Change) => send(stream, change));
+      // What comes before the first message was sent comes after it.
+      let early: Change[] | null = [];
+      const following = await secrets.follow(tenantId, (change) => {
+        if (early) early.push(change);
+        else send(stream, change);
+      });
       open.set(stream, following);
       stream.on('close', () => {
         following.stop();
         open.delete(stream);
       });
       send(stream, { type: 'hello', position: following.position() });
+      for (const change of early) send(stream, change);
+      early = null;
       return stream;
     },
     close() {

@@ -15,6 +15,8 @@ export function assertStorable(input: unknown): void {
     if (typeof value === 'string') {
       if (value.includes('\0') || !value.isWellFormed())
         throw new KeyferryError('request_invalid', 'The request has a text with a NUL or with invalid Unicode.');
+    } else if (Array.isArray(value)) {
+      for (const item of value) waiting.push(item);
     } else if (typeof value === 'object' && value !== null) {
       for (const [name, member] of Object.entries(value)) waiting.push(name, member);
     }

@@ -112,6 +112,7 @@ describe('a synced secret', () => {
     await vi.waitFor(async () => expect((await get('bifrost/going')).body.state).toBe('deprecated'));
     expect((await get('bifrost/going')).headers.warning).toMatch(/^299 keyferry ".*deprecated.*"$/);
 
+    expect((await get('bifrost/revoked')).body.value).toBe('x');
     await api.call('POST', '/v1/keys/revoke', { paths: ['bifrost/revoked'], reason: 'leaked' }, revokeToken);
     await vi.waitFor(async () => expect(await refusal('bifrost/revoked')).toEqual([410, 'key_not_served']));
     await api.query(`UPDATE keyferry.keys SET expires_at = now() WHERE local_path = 'bifrost/expired'`);

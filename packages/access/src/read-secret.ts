@@ -117,12 +117,20 @@ export function createSecretReader(services: AccessServices, options: ReaderOpti
     async read(tenantId, path, { version } = {}) {
       const tenant = used(tenantId);
       if (version !== undefined) return await readVersion(tenant, path, version);
-      const ready = tenant.feed.isFresh() ? inMemory(tenant, path) : null;
-      const outcome = ready ?? (await answersTo(tenant, [path])).get(path);
+      const ready = tenant.feed.isFresh() ? inMemory(tenant, path, now()) : null;
+      const outcome = ready ?? (await answersTo(tenant, [path], new Map())).get(path);
       if (!outcome || 'error' in outcome) throw outcome?.error;
       return outcome;
     },
-    resolve: (tenantId, references) => resolveReferences(references, (paths) => answersTo(used(tenantId), paths)),
+    async resolve(tenantId, references) {
+      const tenant = used(tenantId);
+      const time = now();
+      const fresh = tenant.feed.isFresh();
+      return await resolveReferences(references, {
+        inMemory: (path) => (fresh ? inMemory(tenant, path, time) : null),
+        readAll: (paths, answers) => answersTo(tenant, paths, answers),
+      });
+    },
     list: (tenantId, request) => listNames(used(tenantId), request),
     flush(tenantId) {
       cache.flush(tenantId);
@@ -156,18 +164,17 @@ export function createSecretReader(services: AccessServices, options: ReaderOpti
   if (interval !== null) timers.push(repeat(() => reader.checkHeld(), interval, logged));
   return reader;
 
-  function inMemory(tenant: Tenant, path: string): Answer | null {
+  function inMemory(tenant: Tenant, path: string, time: number): Answer | null {
     const held = cache.get(tenant.tenantId, path);
-    const time = now();
     return held && time - held.readAt < held.ttlMs ? answer(held, false, time) : null;
   }
 
-  async function answersTo(tenant: Tenant, paths: readonly string[]): Promise<Map<string, Answer>> {
+  async function answersTo(tenant: Tenant, paths: readonly string[], answers: Map<string, Answer>) {
     const fresh = await tenant.feed.ensureFresh();
-    const answers = new Map<string, Answer>();
     const wanted: string[] = [];
+    const time = now();
     for (const path of paths) {
-      const ready = fresh ? inMemory(tenant, path) : null;
+      const ready = fresh ? inMemory(tenant, path, time) : null;
       if (ready) answers.set(path, ready);
       else if (fresh || cache.get(tenant.tenantId, path)?.source === 'vault') wanted.push(path);
       else answers.set(path, fallback(tenant, path, tenant.feed.failure));

@@ -1,4 +1,5 @@
 import { KeyferryError, parseReference, pathProblem } from '@keyferry/core';
+import { LRUCache } from 'lru-cache';
 import type { SecretRead } from './held-secret.ts';
 import { type SecretText, secretText } from './secret-text.ts';
 
@@ -7,7 +8,15 @@ export type Resolved =
   | ({ reference: string; stale: boolean } & SecretText)
   | { reference: string; error: { code: string; message: string; action: string } };
 
-type ReadAll = (paths: readonly string[]) => Promise<Map<string, SecretRead | { error: unknown }>>;
+type Answer = SecretRead | { error: unknown };
+
+/** How secrets are read. */
+export interface ManyReader {
+  /** What memory has, where that may be answered. */
+  inMemory(path: string): Answer | null;
+  /** Adds an answer for each of the paths. */
+  readAll(paths: readonly string[], answers: Map<string, Answer>): Promise<unknown>;
+}
 
 /** So many secrets are read at once, and so many bytes answered together. */
 const batchSize = 100;
@@ -16,26 +25,33 @@ const mostBytes = 32 * 1024 * 1024;
 const useEnvironment = 'Resolve it where the variable is set: the API tells none of its own environment.';
 
 /** Each secret is read once, however many references and fragments name it. */
-export async function resolveReferences(texts: readonly string[], readAll: ReadAll): Promise<Resolved[]> {
+export async function resolveReferences(texts: readonly string[], reader: ManyReader): Promise<Resolved[]> {
   const parsed = texts.map(parse);
-  const paths = [...new Set(parsed.flatMap((item) => ('path' in item ? [item.path] : [])))];
-  const read = new Map<string, SecretRead | { error: unknown }>();
-  let bytes = 0;
-  for (let start = 0; start < paths.length; start += batchSize)
-    for (const [path, outcome] of await readAll(paths.slice(start, start + batchSize))) {
-      read.set(path, outcome);
-      bytes += 'secret' in outcome ? outcome.secret.value.size : 0;
-      refuseTooMuch(bytes);
-    }
+  const ready = parsed.map((item) => ('path' in item ? reader.inMemory(item.path) : null));
+  const missing = new Set<string>();
+  for (const [index, item] of parsed.entries()) if ('path' in item && ready[index] === null) missing.add(item.path);
+  const answers = await readInBatches([...missing], reader);
   let answered = 0;
   return parsed.map((item, index) => {
     const reference = texts[index] ?? '';
-    const resolved = 'path' in item ? follow(item, read.get(item.path)) : item;
+    const resolved = 'path' in item ? follow(item, ready[index] ?? answers.get(item.path)) : item;
     if ('error' in resolved) return { reference, error: resolved.error };
-    answered += resolved.value.length;
+    const { value, encoding, stale } = resolved;
+    answered += value.length;
     refuseTooMuch(answered);
-    return { reference, ...resolved };
+    return { reference, value, encoding, stale };
   });
+}
+
+async function readInBatches(paths: readonly string[], reader: ManyReader): Promise<Map<string, Answer>> {
+  const answers = new Map<string, Answer>();
+  for (let start = 0; start < paths.length; start += batchSize) {
+    await reader.readAll(paths.slice(start, start + batchSize), answers);
+    let bytes = 0;
+    for (const answer of answers.values()) if ('secret' in answer) bytes += answer.secret.value.size;
+    refuseTooMuch(bytes);
+  }
+  return answers;
 }
 
 function refuseTooMuch(bytes: number): void {
@@ -53,8 +69,13 @@ interface Wanted {
   field: string | null;
 }
 
+/** Names of keys that were asked for before: a service asks for the same ones again and again. */
+const named = new LRUCache<string, Wanted>({ max: 10_000 });
+
 /** An invalid reference may be a secret after all, and is not named. */
 function parse(text: string): Wanted | Told | Failed {
+  const known = named.get(text);
+  if (known) return known;
   try {
     const reference = parseReference(text);
     switch (reference.kind) {
@@ -70,8 +91,11 @@ function parse(text: string): Wanted | Told | Failed {
         };
       case 'key': {
         const path = reference.path.normalize('NFC');
-        if (pathProblem(path) === null) return { path, field: reference.field };
-        throw new KeyferryError('reference_invalid', 'A reference begins with "vault." but names no path of a key.');
+        if (pathProblem(path) !== null)
+          throw new KeyferryError('reference_invalid', 'A reference begins with "vault." but names no path of a key.');
+        const wanted = { path, field: reference.field };
+        named.set(text, wanted);
+        return wanted;
       }
     }
   } catch (error) {
@@ -79,15 +103,14 @@ function parse(text: string): Wanted | Told | Failed {
   }
 }
 
-function follow({ path, field }: Wanted, outcome: SecretRead | { error: unknown } | undefined): Told | Failed {
-  const name = `vault.${path}${field === null ? '' : `#${field}`}`;
-  if (!outcome || 'error' in outcome) return failed(outcome?.error, name);
+function follow({ path, field }: Wanted, answer: Answer | undefined): Told | Failed {
   try {
-    const text = secretText(outcome.secret, field);
-    if (text.value !== '') return { ...text, stale: outcome.stale };
-    throw new KeyferryError('reference_unresolved', `What it names is empty.`);
+    if (!answer || 'error' in answer) throw answer?.error;
+    const { value, encoding } = secretText(answer.secret, field);
+    if (value !== '') return { value, encoding, stale: answer.stale };
+    throw new KeyferryError('reference_unresolved', 'What it names is empty.');
   } catch (error) {
-    return failed(error, name);
+    return failed(error, `vault.${path}${field === null ? '' : `#${field}`}`);
   }
 }
 

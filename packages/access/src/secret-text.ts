@@ -12,9 +12,18 @@ export interface SecretText {
  * Bytes that are no text are base64. Throws `field_not_found`.
  */
 export function secretText({ path, value }: Pick<HeldSecret, 'path' | 'value'>, field: string | null): SecretText {
-  const text = field === null ? wholeText(value) : fieldText(value, field);
+  const text = field === null ? wholeTextOf(value) : fieldText(value, field);
   if (text !== null) return text;
   throw new KeyferryError('field_not_found', `The value of "${path}" has no field "${field}".`);
+}
+
+/** What is answered of a value again and again: it goes with the value. */
+const known = new WeakMap<SecretValue, SecretText>();
+
+function wholeTextOf(value: SecretValue): SecretText {
+  const text = known.get(value) ?? wholeText(value);
+  known.set(value, text);
+  return text;
 }
 
 function wholeText(value: SecretValue): SecretText {

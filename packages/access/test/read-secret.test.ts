@@ -1,4 +1,3 @@
-import { revokeKeys } from '@keyferry/pipeline';
 import { type House, openHouse } from '@keyferry/testing/support/house.ts';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Change } from '../src/index.ts';
@@ -69,24 +68,6 @@ describe('a synced secret', () => {
     expect(await reader.text('bifrost/a')).toBe('one');
     await house.read((tx) => tx.updateTable('keys').set({ expires_at: house.clock.now() }).execute());
     house.clock.advance(30);
-    expect(await reader.refusal('bifrost/a')).toBe('key_not_served');
-  });
-
-  test('that was revoked is not answered any more', async () => {
-    put('bifrost/a', 'one');
-    await house.cycle(await house.addBackend());
-    expect(await reader.text('bifrost/a')).toBe('one');
-    const { services, tenantId } = house;
-    await revokeKeys(services, {
-      tenantId,
-      paths: ['bifrost/a'],
-      exact: true,
-      reason: 'leaked',
-      all: true,
-      dryRun: false,
-      by: 'ops',
-    });
-    await reader.check(tenantId);
     expect(await reader.refusal('bifrost/a')).toBe('key_not_served');
   });
 

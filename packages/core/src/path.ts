@@ -20,18 +20,20 @@ export function normalizePath(name: string): string {
   return (name.startsWith('/') ? name.slice(1) : name).normalize('NFC');
 }
 
+/** One that is empty, `.` or `..`. */
+const oddSegment = /(?:^|\/)(\.{0,2})(?:\/|$)/;
+
 /** Why a local path can't be carried, or null. Letter case counts; the path is expected in NFC. */
 export function pathProblem(path: string): PathProblem | null {
   if (path.length === 0) return 'empty';
   if (!path.isWellFormed()) return 'not_unicode';
-  if (path.length > maxPathBytes || utf8Length(path) > maxPathBytes) return 'too_long';
+  // No unit of a text takes more than three bytes: most paths need no counting.
+  if (path.length > maxPathBytes || (path.length * 3 > maxPathBytes && utf8Length(path) > maxPathBytes))
+    return 'too_long';
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
   if (/[\u0000-\u001f\u007f-\u009f]/.test(path)) return 'control_character';
-  for (const segment of path.split('/')) {
-    if (segment === '') return 'empty_segment';
-    if (segment === '.' || segment === '..') return 'dot_segment';
-  }
-  return null;
+  const odd = oddSegment.exec(path);
+  return odd === null ? null : odd[1] === '' ? 'empty_segment' : 'dot_segment';
 }
 
 function utf8Length(text: string): number {

@@ -33,7 +33,7 @@ export const referenceTo = (path: string): string =>
   `vault.${path.replace(/[#%]/g, (sign) => (sign === '#' ? '%23' : '%25'))}`;
 
 function decode(part: string): string {
-  return part.replace(/%23|%25/g, (code) => (code === '%23' ? '#' : '%'));
+  return !part.includes('%') ? part : part.replace(/%23|%25/g, (code) => (code === '%23' ? '#' : '%'));
 }
 
 /**

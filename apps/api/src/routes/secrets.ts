@@ -111,4 +111,4 @@ export function secretRoutes(app: Api, { secrets }: ApiOptions): void {
   );
 }
 
-const deprecation = 'This key is deprecated: its secret is gone from the vault, and it will be archived.';
+const deprecation = 'This key is deprecated, and will be archived: keyferry keys explain tells why.';
