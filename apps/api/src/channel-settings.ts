@@ -8,7 +8,14 @@ import {
 import { KeyferryError } from '@keyferry/core';
 import { assertDestination, type EgressPolicy } from '@keyferry/egress';
 import { newSigningSecret } from '@keyferry/events';
-import { type Channel, type ChannelSettings, openChannelSecret, type TenantKeys, type Tx } from '@keyferry/store';
+import {
+  type Channel,
+  type ChannelSettings,
+  openChannelSecret,
+  readKept,
+  type TenantKeys,
+  type Tx,
+} from '@keyferry/store';
 
 type EmailChannel = OpenChannel & { kind: 'email' };
 type EmailInput = ChannelInput & { kind: 'email' };
@@ -37,14 +44,14 @@ function newEmail({ state: _, port, password, ...same }: EmailInput): EmailChann
 }
 
 /** The stored channel as it is sent by. */
-export async function openStored(tx: Tx, channel: Channel, keys: TenantKeys): Promise<OpenChannel> {
-  const secret = await openChannelSecret(tx, channel.id, keys);
+export async function openStored(tx: Tx, channel: Channel, keys: TenantKeys, now: Date): Promise<OpenChannel> {
+  const secret = await readKept(tx, await openChannelSecret(tx, channel.id, keys), keys, now);
   return openChannel.parse({ ...channel.config, ...secret, kind: channel.kind, name: channel.name });
 }
 
-/** The channel with a change laid over it. Throws `config_invalid` for a member that its kind doesn't have. */
+/** The channel with a change laid over it, what Keyferry makes among it. Throws `config_invalid` for a member that its kind doesn't have. */
 export function changedChannel(stored: OpenChannel, patch: ChannelPatch): OpenChannel {
-  const { state: _, new_signing_secret, ...change } = patch;
+  const { state: _, new_signing_secret: _made, ...change } = patch;
   const own: readonly string[] = ['name', 'state', ...channelMembers[stored.kind]];
   const foreign = Object.keys(patch).find((member) => !own.includes(member));
   if (foreign)
@@ -54,7 +61,6 @@ export function changedChannel(stored: OpenChannel, patch: ChannelPatch): OpenCh
     ...stored,
     ...(patch.username === null && { password: null }),
     ...change,
-    ...(new_signing_secret && { signing_secret: newSigningSecret() }),
   });
 }
 

@@ -3,10 +3,9 @@ export * from './flush-cache.ts';
 export * from './flush-channel.ts';
 export type { HeldSecret, SecretRead } from './held-secret.ts';
 export type { ListedName, ListRequest } from './list-names.ts';
-
 export * from './owned/remove-owned.ts';
 export * from './owned/store-credentials.ts';
-
+export * from './owned/store-secrets.ts';
 export * from './place.ts';
 export * from './read-secret.ts';
 export type { Resolved } from './resolve.ts';

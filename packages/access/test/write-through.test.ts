@@ -226,3 +226,49 @@ test('a cycle that carries it between the vault and here makes no second version
   expect(await writing).toMatchObject({ version: 1, owned: true });
   expect(await house.row('bifrost/a')).toMatchObject({ version: 1, owned: true });
 });
+
+describe('what others do between the vault and here', () => {
+  /** Begins a write whose answer the vault holds back until the call's deadline. */
+  async function held(path: string, value: string) {
+    const fault = { effect: { kind: 'hang_in_body' }, method: 'POST', path: 'secret/data/*', times: 1 } as const;
+    const slow = house.vault.faults.inject(fault);
+    const writing = house.put(path, value);
+    writing.catch(() => {});
+    await expect.poll(() => slow.hits).toBe(1);
+    return { writing };
+  }
+
+  test('a newer value of the vault, carried by a cycle, is not replaced by the older one', async () => {
+    const backend = await house.addWritable();
+    await house.put('bifrost/a', 'one');
+    const { writing } = await held('bifrost/a', 'ours');
+    expect(inVault('bifrost/a')).toBe('{"value":"ours"}');
+    house.clock.advance(5);
+    house.vault.kv('secret').put('bifrost/a', { value: 'theirs' });
+    await house.cycle(backend);
+    expect(await codeOf(writing)).toBe('write_conflict');
+    expect(await house.value('bifrost/a')).toBe('{"value":"theirs"}');
+    expect(await house.intents()).toEqual([]);
+  });
+
+  test('what was stored here meanwhile is followed by what the vault has', async () => {
+    const backend = await house.addWritable();
+    await house.put('bifrost/a', 'one');
+    const { writing } = await held('bifrost/a', 'two');
+    await house.change(backend, { writes: 'local' });
+    await house.put('bifrost/a', 'local');
+    expect(await writing).toMatchObject({ version: 3, remoteVersion: '2' });
+    expect(await house.value('bifrost/a')).toBe('{"value":"two"}');
+    expect(await house.row('bifrost/a')).toMatchObject({ version: 3, remote_version: '2' });
+  });
+
+  test('a backend that was removed stores nothing', async () => {
+    const backend = await house.addWritable();
+    const { writing } = await held('bifrost/a', 'v');
+    await house.read((tx) =>
+      tx.updateTable('backends').set({ state: 'removed' }).where('id', '=', backend.id).execute(),
+    );
+    expect(await codeOf(writing)).toBe('backend_not_found');
+    expect(await house.keys()).toEqual([]);
+  });
+});

@@ -8,8 +8,10 @@ import {
   channelBinding,
   claimNotices,
   type Keyring,
+  keptPath,
   noteDelivered,
   noteFailed,
+  readKept,
   type Store,
   tenantsWithDueNotices,
 } from '@keyferry/store';
@@ -128,7 +130,7 @@ async function attempt(services: DeliveryServices, notice: ClaimedNotice): Promi
     const secret = keys.unseal(sealed, channelBinding(notice.tenant_id, notice.channel_id));
     const channel = openChannel.parse({
       ...notice.channel_config,
-      ...JSON.parse(secret.toString('utf8')),
+      ...(await withKept(services, notice, JSON.parse(secret.toString('utf8')))),
       kind: notice.channel_kind,
       name: notice.channel_name,
     });
@@ -139,6 +141,17 @@ async function attempt(services: DeliveryServices, notice: ClaimedNotice): Promi
     const known = error instanceof KeyferryError ? error : null;
     return { code, message, retryAfterMs: known?.retryAfterMs, gone: known?.details?.status === 410 };
   }
+}
+
+/** A channel's secret with what is kept in keys: of now, not of when the channel was made. */
+async function withKept(
+  { store, keyring, now }: DeliveryServices,
+  { tenant_id }: ClaimedNotice,
+  secret: Record<string, unknown>,
+): Promise<Record<string, unknown>> {
+  if (Object.values(secret).every((member) => keptPath(member) === null)) return secret;
+  const keys = await keyring.ofTenant(tenant_id);
+  return await store.inTenant(tenant_id, (tx) => readKept(tx, secret, keys, now()));
 }
 
 /** So that where there is too much for all, it isn't always the same tenants who wait. */

@@ -1,6 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import { type ChannelKind, giveUpAfterMs, KeyferryError, type NotificationState } from '@keyferry/core';
+import {
+  type ChannelKind,
+  giveUpAfterMs,
+  isObject,
+  KeyferryError,
+  type NotificationState,
+  textOf,
+} from '@keyferry/core';
 import { type Selectable, sql } from 'kysely';
+import { openCredentialKey } from './credential-keys.ts';
 import { codeOf, type Tx } from './database.ts';
 import { channelBinding, type TenantKeys } from './encryption/keyring.ts';
 import { columnOf } from './id-or-name.ts';
@@ -46,7 +54,7 @@ export async function lockNotifications(tx: Tx, tenantId: string): Promise<void>
 /** Throws `channel_exists` or `limit_reached`. */
 export async function createChannel(
   tx: Tx,
-  input: { tenantId: string; kind: ChannelKind; settings: ChannelSettings; keys: TenantKeys; now: Date },
+  input: { tenantId: string; id?: string; kind: ChannelKind; settings: ChannelSettings; keys: TenantKeys; now: Date },
 ): Promise<Channel> {
   const { tenantId, kind, keys, now } = input;
   const { secret, config, ...settings } = input.settings;
@@ -57,7 +65,7 @@ export async function createChannel(
     .executeTakeFirstOrThrow();
   if (count >= mostChannels)
     throw new KeyferryError('limit_reached', `There are ${mostChannels} channels, and no more can be made.`);
-  const id = randomUUID();
+  const id = input.id ?? randomUUID();
   return (await refusingDuplicates(settings.name, () =>
     tx
       .insertInto('channels')
@@ -127,7 +135,7 @@ export async function getChannel(tx: Tx, idOrName: string, options: { lock?: boo
   return row as Channel;
 }
 
-/** The channel's addresses and credentials in clear. Throws `channel_not_found`. */
+/** The channel's addresses and credentials in clear, but for those that are kept in keys. Throws `channel_not_found`. */
 export async function openChannelSecret(tx: Tx, id: string, keys: TenantKeys): Promise<Record<string, unknown>> {
   const row = await tx
     .selectFrom('channels')
@@ -137,6 +145,28 @@ export async function openChannelSecret(tx: Tx, id: string, keys: TenantKeys): P
   if (!row) throw unknownChannel(id);
   const sealed = { ciphertext: row.secret, encryptionKeyId: row.secret_key_id };
   return JSON.parse(keys.unseal(sealed, channelBinding(row.tenant_id, id)).toString('utf8'));
+}
+
+/** A member of a channel's secret that is kept in a key, by its local path. */
+export const keptIn = (path: string) => ({ kept_in: path });
+
+/** Where a member is kept; null for one that is there itself. */
+export const keptPath = (member: unknown): string | null =>
+  isObject(member) && typeof member.kept_in === 'string' ? member.kept_in : null;
+
+/** A channel's secret with what is kept in keys. Throws `reference_unresolved` or `credentials_withdrawn`. */
+export async function readKept(
+  tx: Tx,
+  secret: Record<string, unknown>,
+  keys: TenantKeys,
+  now: Date,
+): Promise<Record<string, unknown>> {
+  const read: Record<string, unknown> = {};
+  for (const [member, value] of Object.entries(secret)) {
+    const path = keptPath(value);
+    read[member] = path === null ? value : textOf((await openCredentialKey(tx, path, keys, now)).value, null);
+  }
+  return read;
 }
 
 /**

@@ -99,12 +99,14 @@ export async function dependentsAmong(tx: Tx, localPaths: ReadonlySet<string>): 
   return rows.filter((row) => row.credential_paths.some((path) => localPaths.has(path))).map(({ name }) => name);
 }
 
-/** Names of other backends whose credentials are in live keys of this one. */
+/** Names of other backends, and of channels, whose credentials are in live keys of this one. */
 export async function dependentsOfBackend(tx: Tx, backendId: string): Promise<string[]> {
   const { rows } = await sql<{ name: string }>`
-    SELECT DISTINCT b.name FROM backends b JOIN keys k ON k.local_path = ANY(b.credential_paths)
+    SELECT b.name FROM backends b JOIN keys k ON k.local_path = ANY(b.credential_paths)
     WHERE k.backend_id = ${backendId} AND k.state IN ('active', 'deprecated')
-      AND b.id <> ${backendId} AND b.state <> 'removed' ORDER BY b.name`.execute(tx);
+      AND b.id <> ${backendId} AND b.state <> 'removed'
+    UNION SELECT c.name FROM channels c JOIN keys k ON k.owned_for = 'channel:' || c.id
+    WHERE k.backend_id = ${backendId} AND k.state IN ('active', 'deprecated') ORDER BY name`.execute(tx);
   return rows.map(({ name }) => name);
 }
 

@@ -4,7 +4,13 @@ import type { Tx } from './database.ts';
 /** Secrets that were stored for an entity, such as the credentials of a backend, and go with it. */
 
 /** What says so in a key. */
-export const ownerOf = (backendId: string): string => `backend:${backendId}`;
+export const ownerOf = ({ kind, id }: SecretOwner): string => `${kind}:${id}`;
+
+/** What has secrets that can be stored for it. */
+export interface SecretOwner {
+  kind: 'backend' | 'channel';
+  id: string;
+}
 
 /** The local paths of an entity's keys that are not archived. */
 export async function ownedPaths(tx: Tx, owner: string): Promise<string[]> {
@@ -35,4 +41,11 @@ export async function credentialUpstream(tx: Tx, backendId: string): Promise<str
         JOIN keys k ON k.local_path = ANY(b.credential_paths))
     SELECT id FROM upstream`.execute(tx);
   return rows.map(({ id }) => id);
+}
+
+/** The name of the channel that a key was stored for; null where it was stored for nothing that is a channel by now. */
+export async function channelOfOwner(tx: Tx, owner: string): Promise<string | null> {
+  const { rows } = await sql<{ name: string }>`
+    SELECT name FROM channels WHERE 'channel:' || id = ${owner}`.execute(tx);
+  return rows[0]?.name ?? null;
 }

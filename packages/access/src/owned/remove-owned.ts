@@ -9,8 +9,8 @@ interface Owned {
   tenantId: string;
   /** As `ownerOf` says. */
   owner: string;
-  /** Local paths of those that stay. */
-  keep: ReadonlySet<string>;
+  /** Whether the one of this local path stays. */
+  isKept(path: string): boolean;
   by: string;
 }
 
@@ -18,9 +18,9 @@ interface Owned {
  * Removes what was stored for an entity from the vault, and archives its keys. What can't be removed now, since the vault is
  * away or takes no writes any more, stays, and is tried again when the next entity goes.
  */
-export async function removeOwned(services: WriteServices, { tenantId, owner, keep, by }: Owned): Promise<void> {
+export async function removeOwned(services: WriteServices, { tenantId, owner, isKept, by }: Owned): Promise<void> {
   const paths = await services.store.inTenant(tenantId, (tx) => ownedPaths(tx, owner));
-  for (const path of paths.filter((path) => !keep.has(path)))
+  for (const path of paths.filter((path) => !isKept(path)))
     await removeOne(services, { tenantId, path, by }).catch((error: unknown) => {
       services.log.warn({ error: error as Error, path }, 'a secret of what was removed is still in its vault');
     });
@@ -32,7 +32,7 @@ export async function removeOwnedOfRemoved(
   said: Pick<Owned, 'tenantId' | 'by'>,
 ): Promise<void> {
   const owners = await services.store.inTenant(said.tenantId, ownersRemoved);
-  for (const owner of owners) await removeOwned(services, { ...said, owner, keep: new Set() });
+  for (const owner of owners) await removeOwned(services, { ...said, owner, isKept: () => false });
 }
 
 async function removeOne(

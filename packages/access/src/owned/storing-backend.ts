@@ -1,8 +1,8 @@
 import { parseMapping } from '@keyferry/core';
-import { type Backend, credentialUpstream, listBackends, type Tx } from '@keyferry/store';
+import { type Backend, credentialUpstream, listBackends, type SecretOwner, type Tx } from '@keyferry/store';
 import { type FederatedBackend, federate, placeAmong } from '../place.ts';
 
-/** Where an entity's credentials are kept. */
+/** Where the secrets of a backend or a channel are kept. */
 export interface Keeper {
   backend: Backend;
   /** The local path of one of them. */
@@ -10,21 +10,20 @@ export interface Keeper {
 }
 
 /**
- * The vault that keeps the plaintext credentials of a backend: the first registered one that Keyferry may write to, that has
- * a place for them, and that doesn't live by what comes from that backend. Null where there is none, and they stay as they are.
+ * The vault that keeps the plaintext secrets of their owner: the first registered one that Keyferry may write to, that has a
+ * place for them, and that doesn't live by what comes from their owner. Null where there is none, and they stay as they are.
  */
-export async function findKeeper(tx: Tx, backendId: string): Promise<Keeper | null> {
+export async function findKeeper(tx: Tx, { kind, id }: SecretOwner): Promise<Keeper | null> {
   const federated = federate(await listBackends(tx));
   const candidates = federated
-    .filter(({ backend }) => backend.id !== backendId && takesCredentials(backend))
+    .filter(({ backend }) => backend.id !== id && takesCredentials(backend))
     .sort((one, other) => one.backend.created_at.getTime() - other.backend.created_at.getTime());
   for (const { backend } of candidates) {
     const { toLocal } = parseMapping(backend.path_mapping);
     // Names of some vaults have no underscores.
-    const pathOf = (member: string) =>
-      toLocal(`${backend.prefix}/backends/${backendId}/${member.replaceAll('_', '-')}`);
+    const pathOf = (member: string) => toLocal(`${backend.prefix}/${kind}s/${id}/${member.replaceAll('_', '-')}`);
     if (!leadsTo(federated, backend, pathOf('member'))) continue;
-    if ((await credentialUpstream(tx, backend.id)).includes(backendId)) continue;
+    if ((await credentialUpstream(tx, backend.id)).includes(id)) continue;
     return { backend, pathOf };
   }
   return null;

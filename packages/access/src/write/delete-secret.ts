@@ -1,5 +1,5 @@
 import { KeyferryError } from '@keyferry/core';
-import { dependentsOf, findWritableKey, type Tx, type WritableKey } from '@keyferry/store';
+import { channelOfOwner, dependentsOf, findWritableKey, type Tx, type WritableKey } from '@keyferry/store';
 import { commitDeletion } from './commit-deletion.ts';
 import { idempotently } from './idempotent.ts';
 import { refuseUnmet } from './precondition.ts';
@@ -53,8 +53,9 @@ async function findDeletable(
   return { ...target, key };
 }
 
-async function refuseInUse(tx: Tx, { localPath }: WritableKey): Promise<void> {
-  const dependents = await dependentsOf(tx, localPath);
+async function refuseInUse(tx: Tx, { localPath, ownedFor }: WritableKey): Promise<void> {
+  const channel = ownedFor === null ? null : await channelOfOwner(tx, ownedFor);
+  const dependents = [...(await dependentsOf(tx, localPath)), ...(channel === null ? [] : [channel])];
   if (dependents.length > 0)
     throw new KeyferryError(
       'credentials_in_use',

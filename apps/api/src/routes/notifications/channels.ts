@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto';
+import { removeOwned } from '@keyferry/access';
 import {
   channelAnswer,
   channelInput,
@@ -8,11 +10,23 @@ import {
   removedByName,
 } from '@keyferry/contracts';
 import { describeError } from '@keyferry/core';
-import { tryChannel } from '@keyferry/events';
-import { audit, createChannel, getChannel, listChannels, removeChannel, updateChannel } from '@keyferry/store';
+import { newSigningSecret, tryChannel } from '@keyferry/events';
+import {
+  audit,
+  type Channel,
+  type ChannelSettings,
+  createChannel,
+  getChannel,
+  listChannels,
+  ownerOf,
+  removeChannel,
+  type Tx,
+  updateChannel,
+} from '@keyferry/store';
 import { showChannel } from '../../answers/channel.ts';
 import { changedChannel, newChannel, openStored, storedSettings } from '../../channel-settings.ts';
 import type { Api, ApiOptions } from '../../create-api.ts';
+import { keepChangedSecret, keepFirstSecret } from '../../kept-channel-secrets.ts';
 import { responses } from '../../responses.ts';
 import { byIdOrName } from '../parameters.ts';
 
@@ -51,12 +65,16 @@ export function channelRoutes(app: Api, options: ApiOptions): void {
       const channel = newChannel(body);
       const settings = { name, state, ...storedSettings(channel, egress.policy) };
       const keys = await keyring.ofTenant(tenantId);
-      const created = await store.inTenant(tenantId, async (tx) => {
-        const made = await createChannel(tx, { tenantId, kind, settings, keys, now: now() });
-        const details = { channel_id: made.id, kind, config: made.config };
-        await audit(tx, tenantId, { actor, action: 'channel.created', target: name, details }, now());
-        return made;
-      });
+      const first = { tenantId, by: actor, id: randomUUID(), secret: settings.secret };
+      const created = await keepFirstSecret(options, first, (secret) =>
+        store.inTenant(tenantId, async (tx) => {
+          const all = { ...settings, secret };
+          const made = await createChannel(tx, { tenantId, id: first.id, kind, settings: all, keys, now: now() });
+          const details = { channel_id: made.id, kind, config: made.config };
+          await audit(tx, tenantId, { actor, action: 'channel.created', target: name, details }, now());
+          return made;
+        }),
+      );
       const ours = channel.kind === 'webhook' && body.kind === 'webhook' && body.signing_secret === undefined;
       return reply
         .code(201)
@@ -99,22 +117,31 @@ export function channelRoutes(app: Api, options: ApiOptions): void {
     async ({ identity, params, body }) => {
       const { tenantId, actor } = identity;
       const keys = await keyring.ofTenant(tenantId);
-      return await store.inTenant(tenantId, async (tx) => {
-        const before = await getChannel(tx, params.id, { lock: true });
-        const channel = changedChannel(await openStored(tx, before, keys), body);
-        const { name = before.name, state = before.state } = body;
-        const settings = { name, state, ...storedSettings(channel, egress.policy) };
-        const changed = await updateChannel(tx, { tenantId, id: before.id, settings, keys, now: now() });
-        const details = {
-          channel_id: before.id,
-          changed: Object.keys(body),
-          before: before.config,
-          after: changed.config,
-        };
-        await audit(tx, tenantId, { actor, action: 'channel.updated', target: name, details }, now());
-        const made = body.new_signing_secret && channel.kind === 'webhook';
-        return { ...showChannel(changed), ...(made && { signing_secret: channel.signing_secret }) };
-      });
+      // What Keyferry makes is made once.
+      const patch = { ...body, ...(body.new_signing_secret && { signing_secret: newSigningSecret() }) };
+      const channelOf = async (tx: Tx, found: Channel) =>
+        changedChannel(await openStored(tx, found, keys, now()), patch);
+      const secretOf = async (tx: Tx, found: Channel) =>
+        storedSettings(await channelOf(tx, found), egress.policy).secret;
+      const change = (keep: (secret: ChannelSettings['secret']) => ChannelSettings['secret']) =>
+        store.inTenant(tenantId, async (tx) => {
+          const before = await getChannel(tx, params.id, { lock: true });
+          const { config, secret } = storedSettings(await channelOf(tx, before), egress.policy);
+          const { name = before.name, state = before.state } = body;
+          const settings = { name, state, config, secret: keep(secret) };
+          const changed = await updateChannel(tx, { tenantId, id: before.id, settings, keys, now: now() });
+          const details = {
+            channel_id: before.id,
+            changed: Object.keys(body),
+            before: before.config,
+            after: changed.config,
+          };
+          await audit(tx, tenantId, { actor, action: 'channel.updated', target: name, details }, now());
+          return changed;
+        });
+      const changed = await keepChangedSecret(options, { tenantId, by: actor, channel: params.id }, secretOf, change);
+      const made = body.new_signing_secret && changed.kind === 'webhook';
+      return { ...showChannel(changed), ...(made && { signing_secret: String(patch.signing_secret) }) };
     },
   );
 
@@ -130,7 +157,7 @@ export function channelRoutes(app: Api, options: ApiOptions): void {
     },
     async ({ identity, params }) => {
       const { tenantId, actor } = identity;
-      return await store.inTenant(tenantId, async (tx) => {
+      const removed = await store.inTenant(tenantId, async (tx) => {
         const { id, name } = await removeChannel(tx, tenantId, params.id, now());
         await audit(
           tx,
@@ -140,6 +167,9 @@ export function channelRoutes(app: Api, options: ApiOptions): void {
         );
         return { id, name };
       });
+      const owner = ownerOf({ kind: 'channel', id: removed.id });
+      await removeOwned(options, { tenantId, owner, isKept: () => false, by: actor });
+      return removed;
     },
   );
 
@@ -158,7 +188,7 @@ export function channelRoutes(app: Api, options: ApiOptions): void {
       const keys = await keyring.ofTenant(tenantId);
       const { id, channel } = await store.inTenant(tenantId, async (tx) => {
         const found = await getChannel(tx, params.id);
-        return { id: found.id, channel: await openStored(tx, found, keys) };
+        return { id: found.id, channel: await openStored(tx, found, keys, now()) };
       });
       const note = (outcome: string) =>
         store.inTenant(tenantId, (tx) => {
