@@ -1,3 +1,4 @@
+import { type Backend, listBackends } from '@keyferry/store';
 import { type House, openHouse } from '@keyferry/testing/support/house.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type TestReader, testReader } from './harness.ts';
@@ -66,6 +67,22 @@ test('it is refused where a vault can’t be listed, and never shorter than it i
   const fault = house.vault.faults.inject({ effect: { kind: 'status', status: 503 }, path: '*metadata*' });
   await expect(list('')).rejects.toMatchObject({ failureClass: 'unavailable' });
   fault.remove();
+});
+
+test('what is stored and proxied by now is listed once, as its vault has it', async () => {
+  const backends = await house.read((tx) => listBackends(tx));
+  const synced = backends.find(({ name }) => name === 'synced') as Backend;
+  house.vault.kv('secret').put('bifrost/c', { value: 'v' });
+  house.vault.kv('secret').deleteMetadata('bifrost/a');
+  await house.change(synced, { path_mapping: [{ from: 'bifrost/**', to: 'bifrost/**', mode: 'proxy' }] });
+  await reader.check(house.tenantId);
+  expect(await reader.list(house.tenantId, { prefix: 'bifrost/', after: null, limit: 10 })).toEqual([
+    { path: 'bifrost/b', backend: 'synced', mode: 'proxy' },
+    { path: 'bifrost/by/one', backend: 'proxied', mode: 'proxy' },
+    { path: 'bifrost/by/team/two', backend: 'proxied', mode: 'proxy' },
+    { path: 'bifrost/c', backend: 'synced', mode: 'proxy' },
+    { path: 'bifrost/team/x', backend: 'synced', mode: 'proxy' },
+  ]);
 });
 
 test('more names of a proxied vault than one answer may hold are refused, by its name', async () => {

@@ -91,7 +91,7 @@ describe('a synced secret', () => {
 
   test('is read in the vault while settings that it needs are not carried out, and not kept until they are', async () => {
     put('bifrost/a', 'one');
-    const backend = await house.addBackend();
+    const backend = await house.addBackend({ cache_ttl_seconds: 3600 });
     house.vault.requests.reset();
     expect(await read('bifrost/a')).toMatchObject({ secret: { source: 'vault' } });
     await reader.text('bifrost/a');
