@@ -251,6 +251,25 @@ describe('what others do between the vault and here', () => {
     expect(await house.intents()).toEqual([]);
   });
 
+  test('a key that got a newer value just before ours was stored keeps it', async () => {
+    await house.addWritable();
+    await house.put('bifrost/a', 'one');
+    const newer = Buffer.alloc(32, 1);
+    const writing = await house.read(async (tx) => {
+      // Whoever stores waits for the row.
+      await tx.selectFrom('keys').select('id').forUpdate().execute();
+      const begun = house.put('bifrost/a', 'ours');
+      begun.catch(() => {});
+      await expect.poll(() => inVault('bifrost/a')).toBe('{"value":"ours"}');
+      house.vault.kv('secret').put('bifrost/a', { value: 'theirs' });
+      await tx.updateTable('keys').set({ version: 2, local_digest: newer, remote_digest: newer }).execute();
+      return { begun };
+    });
+    expect(await codeOf(writing.begun)).toBe('write_conflict');
+    expect(await house.row('bifrost/a')).toMatchObject({ version: 2, local_digest: newer });
+    expect(await house.intents()).toEqual([]);
+  });
+
   test('what was stored here meanwhile is followed by what the vault has', async () => {
     const backend = await house.addWritable();
     await house.put('bifrost/a', 'one');

@@ -1,15 +1,17 @@
 import { deleteSecret, putSecret } from '@keyferry/access';
 import { deletedAnswer, secretWrite, writeHeaders, writtenAnswer } from '@keyferry/contracts';
 import { SecretValue } from '@keyferry/core';
-import type { z } from 'zod';
+
+import { z } from 'zod';
 
 import type { Api, ApiOptions } from '../create-api.ts';
 import { valueBodyLimit } from '../limits.ts';
 import { responses } from '../responses.ts';
 import { vaultRefusals } from '../vault-refusals.ts';
-import { byPath, pathOf } from './key-path.ts';
+import { pathOf } from './key-path.ts';
 
 const tags = ['secrets'];
+const byPath = z.object({ '*': z.string().describe('The local path, percent-encoded.') });
 const refusals = [
   'path_unmapped',
   'path_contested',
