@@ -181,6 +181,17 @@ describe('a value that was changed here and is gone from the vault', () => {
   });
 });
 
+test('a value that is given to a key whose secret had gone before stays, under any policy', async () => {
+  const backend = await house.addBackend();
+  await house.cycle(backend);
+  gone();
+  expect(await counts(backend)).toMatchObject({ deprecated: 1 });
+  await writeHere(house, { backend, path }, 'ours');
+  expect(await counts(backend)).toMatchObject({ deprecated: 0, unconfirmed: 0 });
+  expect((await house.states())[path]).toBe('active');
+  expect(await served()).toBe('ours');
+});
+
 describe('what was deleted here', () => {
   async function deleted(settings: Parameters<House['addBackend']>[0] = {}) {
     const backend = await house.addBackend(settings);
@@ -481,15 +492,22 @@ describe('a write to the vault whose process died before it was stored', () => {
     expect(await writes()).toEqual([]);
   });
 
-  test('is waited for while it may be under way', async () => {
+  test('is waited for while it may be under way, and stored as soon as the vault has it', async () => {
     const backend = await house.addBackend();
     await house.cycle(backend);
     await beginWrite(house, { backend, path }, { value: 'written', lastsSeconds: 60 });
-    put('written');
+    put('theirs');
     expect(await counts(backend)).toMatchObject({ unchanged: 5, updated: 0 });
     expect(await served()).toBe('a');
+    put('written');
+    expect(await counts(backend)).toMatchObject({ updated: 1 });
+    expect(await writes()).toEqual([]);
+
+    await beginWrite(house, { backend, path }, { value: 'never made', lastsSeconds: 60 });
+    put('theirs');
     house.clock.advance(60);
     expect(await counts(backend)).toMatchObject({ updated: 1 });
+    expect(await served()).toBe('theirs');
     expect(await writes()).toEqual([]);
   });
 
@@ -512,6 +530,7 @@ describe('a write to the vault whose process died before it was stored', () => {
       expect(await counts(backend)).toMatchObject({ deprecated: 0, missing: 0, archived: 1 });
       expect(await record()).toMatchObject({ state: 'archived', tombstone: false });
       expect(await told('keys.deleted')).toMatchObject([{ paths: [path], removed_from: 'vault' }]);
+      expect(await house.read((tx) => listBackups(tx, { path, limit: 5 }))).toMatchObject([{ reason: 'deleted' }]);
       expect(await writes()).toEqual([]);
     },
   );

@@ -185,13 +185,13 @@ function next(key: ExplainedKey, now: Date): string[] {
   ];
 }
 
-function sides({ sides, rolledBack }: ExplainedKey): string[] {
+function sides({ state, sides, rolledBack, kept }: ExplainedKey): string[] {
   const { tombstone, owned, localOnly, ahead, conflict } = sides;
   const changed = ahead && !localOnly && !tombstone && !rolledBack && !conflict;
   return [
     ...(conflict ? conflictSentences(conflict) : []),
     ...(tombstone ? ['It was deleted here, and stays, without being served or purged, while the vault has it.'] : []),
-    ...(localOnly ? ['Its value is only here: the vault has none of it.'] : []),
+    ...(localOnly && state === 'active' && !kept ? ['Its value is only here: the vault has none of it.'] : []),
     ...(changed ? ['It was changed here, and the vault lacks that value.'] : []),
     ...(owned ? ['Keyferry made its secret in the vault, and removes it there when it is deleted here.'] : []),
   ];

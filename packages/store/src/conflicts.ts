@@ -75,13 +75,15 @@ export interface EndedConflict {
   resolvedBy: string | null;
 }
 
-/** Forgets the conflicts of keys that were settled otherwise. */
+/** Forgets the conflicts of keys that were settled otherwise. Returns them in the order of their paths. */
 export async function endConflicts(tx: Tx, keyIds: readonly string[]): Promise<EndedConflict[]> {
   if (keyIds.length === 0) return [];
   const { rows } = await sql<EndedConflict>`
-    DELETE FROM conflicts c USING keys k WHERE c.key_id = ANY(${keyIds}::uuid[]) AND k.id = c.key_id
-    RETURNING c.key_id AS "keyId", k.local_path AS path, encode(c.remote_digest, 'hex') AS "remoteDigest",
-      c.resolution, c.resolved_by AS "resolvedBy"`.execute(tx);
+    WITH ended AS (
+      DELETE FROM conflicts c USING keys k WHERE c.key_id = ANY(${keyIds}::uuid[]) AND k.id = c.key_id
+      RETURNING c.key_id AS "keyId", k.local_path AS path, encode(c.remote_digest, 'hex') AS "remoteDigest",
+        c.resolution, c.resolved_by AS "resolvedBy")
+    SELECT * FROM ended ORDER BY path`.execute(tx);
   return rows;
 }
 

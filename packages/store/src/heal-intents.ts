@@ -3,7 +3,7 @@ import type { Backend } from './backends.ts';
 import type { Tx } from './database.ts';
 import { remoteHash } from './hash.ts';
 
-/** Writes to a vault that were begun, as a cycle comes upon them. Most often their process has died in between. */
+/** Writes to a vault that were begun, as a cycle comes upon them: under way, or left by a process that has died. */
 
 export interface BegunWrite {
   id: string;

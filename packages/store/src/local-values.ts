@@ -38,7 +38,10 @@ export interface LocalOnlyKey {
   ownedFor: string | null;
 }
 
-/** A backend's served keys that are only here, and nobody's rollback, in the order of their ids. */
+/**
+ * A backend's served keys that are only here, in the order of their ids; none that a person rolled back, or restored from a
+ * backup, until the vault has it again.
+ */
 export async function localOnlyKeys(
   tx: Tx,
   backendId: string,
@@ -55,9 +58,10 @@ export async function localOnlyKeys(
       'owned_for as ownedFor',
     ])
     .where('backend_id', '=', backendId)
-    .where(sql<boolean>`remote_digest = '' AND base_digest = ''`)
+    .where(sql<boolean>`remote_digest = ''`)
     .where('state', '=', 'active')
     .where('rolled_back', '=', false)
+    .where('kept', '=', false)
     .where((eb) => eb.or([eb('expires_at', 'is', null), eb('expires_at', '>', now)]))
     .orderBy('id')
     .limit(limit);
@@ -110,12 +114,12 @@ export async function keepOnlyHere(tx: Tx, keyIds: readonly string[], now: Date)
 /** Both sides have deleted these: they are archived keys like any other. */
 export async function forgetTombstones(tx: Tx, keyIds: readonly string[], now: Date): Promise<void> {
   if (keyIds.length === 0) return;
-  await sql`UPDATE keys SET tombstone = false, owned = false, row_version = row_version + 1, updated_at = ${now}
+  await sql`UPDATE keys SET tombstone = false, owned = false, remote_digest = '', row_version = row_version + 1, updated_at = ${now}
     WHERE id = ANY(${keyIds}::uuid[]) AND tombstone`.execute(tx);
 }
 
-/** What is in the vault under their names one day, somebody else has made. */
-export async function disown(tx: Tx, keyIds: readonly string[]): Promise<void> {
+/** The vault was proven to have nothing of these: what is there under their names one day, somebody else has made. */
+export async function noteAbsent(tx: Tx, keyIds: readonly string[]): Promise<void> {
   if (keyIds.length === 0) return;
-  await sql`UPDATE keys SET owned = false WHERE id = ANY(${keyIds}::uuid[]) AND owned`.execute(tx);
+  await sql`UPDATE keys SET owned = false, remote_digest = '' WHERE id = ANY(${keyIds}::uuid[])`.execute(tx);
 }

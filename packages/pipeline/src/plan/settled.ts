@@ -28,12 +28,11 @@ interface Settled {
 }
 
 async function noLosses({ services, backend }: PlanRun, batch: readonly Candidate[]): Promise<Settled[]> {
-  const now = services.now();
   return await services.store.inTenant(backend.tenant_id, async (tx) => {
     const ids = batch.map(({ id }) => id);
-    const changed = await changedAmong(tx, ids, now);
+    const changed = await changedAmong(tx, ids);
     const changedIds = changed.map(({ id }) => id);
-    const facts = await removalFacts(tx, changedIds, now);
+    const facts = await removalFacts(tx, changedIds);
     return changed.flatMap((key) => {
       const known = facts.get(key.id);
       const verdict = known ? verdictOn(known, backend) : 'goes';

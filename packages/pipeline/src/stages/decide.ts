@@ -108,8 +108,10 @@ type ReadingToJudge = Pick<
  * that is stored: what was served goes on being served.
  */
 export function judgeReading(input: ReadingToJudge): Judged {
-  const { item, known, begun, backend, judge, keys, now } = input;
-  if (isWritten(input)) return { ...nothingOf(item, known), outcome: 'unchanged' };
+  const { item, known, begun, lastWrite, backend, judge, keys, now } = input;
+  // What was read may be older than what was written here, or is being written: the next cycle looks again.
+  const leftAlone: Judged = { ...nothingOf(item, known), outcome: 'unchanged' };
+  if (known !== null && known.writeSeq > lastWrite) return leftAlone;
   const { value, metadata } = item.reading;
   if (value.size > maxValueBytes) return tooLarge(input);
   const judgement = judge.judge(item.local, value.reveal(), metadata.type);
@@ -118,6 +120,7 @@ export function judgeReading(input: ReadingToJudge): Judged {
   const digest = keys.digest(value.reveal());
   const remote: RemoteReading = { ...item.reading, digest: digest.toString('hex') };
   const own = begun?.kind === 'put' && begun.valueDigest === remote.digest ? begun : null;
+  if (begun && !own && begun.claimedUntil > now) return leftAlone;
   const settlement = own ? settleOwnWrite(known, remote, now) : settle(known, remote, backend.conflict_policy, now);
   const { outcome } = settlement;
   const settled: Settled = { settlement, digest, type: judgement.type, begun: own };
@@ -134,14 +137,6 @@ export function judgeReading(input: ReadingToJudge): Judged {
     issues: [...issuesOf(item, outcome), ...warnings],
     finding: findingOf(item, false, judgement.problems),
   };
-}
-
-/**
- * Whether it was written through Keyferry since the vault was asked, or is being written now: what was read may be older, and
- * the next cycle looks again.
- */
-function isWritten({ known, begun, lastWrite, now }: ReadingToJudge): boolean {
-  return (known !== null && known.writeSeq > lastWrite) || (begun !== null && begun.claimedUntil > now);
 }
 
 /** Nothing is done about it. */

@@ -7,7 +7,6 @@ import {
   byCycle,
   type Candidate,
   countCandidates,
-  disown,
   dropCandidates,
   dropImpossibleRenames,
   dropMalformedRenames,
@@ -25,6 +24,7 @@ import {
   moveStage,
   type NewKeyChange,
   nextCandidates,
+  noteAbsent,
   noteApprovals,
   noteKeyChanges,
   noteMissing,
@@ -180,7 +180,7 @@ async function removeKeys(
       now,
     });
     await noteApprovals(tx, going, deprecatedFor);
-    if (event === 'removed') await disown(tx, going);
+    if (event === 'removed') await noteAbsent(tx, going);
     const side = event === 'removed' ? 'remote' : 'local';
     const kept = new Map(going.map((id) => [id, { side, remoteDigest: absentDigest }] as const));
     const resolved = await settleConflicts(tx, backend, cycle.id, kept);
@@ -198,9 +198,9 @@ async function removeKeys(
 }
 
 /** What was written here since the vault was asked is looked at by the next cycle. */
-async function withoutWritten({ services, backend }: StageRun, tx: Tx, keys: LockedKey[], last: number) {
+async function withoutWritten({ backend }: StageRun, tx: Tx, keys: LockedKey[], last: number) {
   const ids = keys.map(({ id }) => id);
-  const facts = await removalFacts(tx, ids, services.now());
+  const facts = await removalFacts(tx, ids);
   return keys.filter(({ id }) => {
     const known = facts.get(id);
     return known && known.writeSeq <= last && verdictOn(known, backend) === 'goes';

@@ -4,10 +4,10 @@ import {
   addToCycle,
   appendEvents,
   type Backend,
+  backUpKeys,
   byCycle,
   type Candidate,
   changedCandidates,
-  disown,
   dropCandidates,
   endWrites,
   forgetTombstones,
@@ -19,6 +19,7 @@ import {
   lockKeys,
   moveKeys,
   type NewEvent,
+  noteAbsent,
   type RemovalFacts,
   removalFacts,
   type Tx,
@@ -42,10 +43,10 @@ export async function settleAbsent(run: StageRun): Promise<void> {
   let after: string | null = null;
   for (;;) {
     signal.throwIfAborted();
-    const page = { after, limit: confirmBatch, now: services.now() };
+    const page = { after, limit: confirmBatch };
     const { batch, facts, last } = await services.store.inTenant(cycle.tenant_id, async (tx) => {
       const batch = await changedCandidates(tx, cycle.id, page);
-      const facts = await removalFacts(tx, idsOf(batch), page.now);
+      const facts = await removalFacts(tx, idsOf(batch));
       return { batch, facts, last: await lastWrite(tx, backend.id) };
     });
     const end = batch.at(-1);
@@ -66,18 +67,19 @@ async function settleBatch(run: StageRun, batch: Candidate[], last: number): Pro
   const findings = await confirmAll(run, cycle.container_proven, batch);
   const gone = findings.filter(({ gone }) => gone).map(({ candidate }) => candidate);
   const unconfirmed = findings.flatMap(({ issue }) => issue ?? []);
+  const { capabilities } = await run.connect();
   const calls = run.takeCalls();
   const now = services.now();
   await services.store.inTenant(cycle.tenant_id, async (tx) => {
     await holdStage(tx, cycle);
     await lockKeys(tx, idsOf(gone), ['active', 'archived']);
-    const facts = await removalFacts(tx, idsOf(gone), now);
+    const facts = await removalFacts(tx, idsOf(gone));
     const settled = gone.flatMap((key) => {
       const known = facts.get(key.id);
       // What was written since the vault was asked is looked at by the next cycle.
       return known && known.writeSeq <= last ? [{ ...key, facts: known, verdict: verdictOn(known, backend) }] : [];
     });
-    const { issues, events, counts } = await settleGone(run, tx, settled, now);
+    const { issues, events, counts } = await settleGone(run, tx, settled, { restores: capabilities.restore, now });
     await dropCandidates(tx, cycle.id, idsOf(batch));
     await addIssues(tx, cycle, [...unconfirmed, ...issues]);
     await appendEvents(tx, backend.id, events, now);
@@ -90,13 +92,20 @@ interface SettledKey extends Candidate {
   verdict: AbsentVerdict;
 }
 
-async function settleGone(run: StageRun, tx: Tx, settled: readonly SettledKey[], now: Date) {
+/** `restores`: the vault can bring back what was removed. */
+interface Moment {
+  restores: boolean;
+  now: Date;
+}
+
+async function settleGone(run: StageRun, tx: Tx, settled: readonly SettledKey[], moment: Moment) {
   const { cycle, backend } = run;
+  const { now } = moment;
   const those = (verdict: AbsentVerdict) => settled.filter((key) => key.verdict === verdict);
   const [staying, forgotten, conflicting] = [those('stays'), those('forgotten'), those('conflicting')];
   await keepOnlyHere(tx, idsOf(staying), now);
   await forgetTombstones(tx, idsOf(forgotten), now);
-  const deleted = await deleteHere(run, tx, those('deleted'), now);
+  const deleted = await deleteHere(run, tx, those('deleted'), moment);
   const found = conflicting.map(({ id, localPath, facts }) => ({
     ...goneSide,
     keyId: id,
@@ -132,16 +141,22 @@ export function conflictOfGone(remotePath: string): Issue {
 const ourselves = 'keyferry';
 
 /** Archives keys whose secrets Keyferry itself has removed from the vault. */
-async function deleteHere(run: StageRun, tx: Tx, gone: readonly SettledKey[], now: Date): Promise<NewEvent[]> {
+async function deleteHere(
+  run: StageRun,
+  tx: Tx,
+  gone: readonly SettledKey[],
+  { restores, now }: Moment,
+): Promise<NewEvent[]> {
   const { cycle, backend } = run;
   const keys = await lockKeys(tx, idsOf(gone), statesLeftBy('deletedHere'));
+  if (backend.backup_deprecated_keys || !restores) await backUpKeys(tx, idsOf(keys), 'deleted', now);
   await moveKeys(tx, cycle.tenant_id, keys, () => run.lifecycle, {
     event: 'deletedHere',
     change: 'deleted',
     cause: byCycle(cycle.id),
     now,
   });
-  await disown(tx, idsOf(gone));
+  await noteAbsent(tx, idsOf(gone));
   await endWrites(
     tx,
     gone.flatMap(({ facts }) => facts.removal ?? []),
