@@ -40,6 +40,7 @@ interface BenchWorker {
 }
 
 interface BenchApi {
+  pid: number;
   address: string;
   token: string;
   stop(): Promise<void>;
@@ -102,7 +103,7 @@ export async function openBenchSite(): Promise<BenchSite> {
       cleanup.defer(() => api.kill());
       const address = /"address":"([^"]+)"/.exec(api.output())?.[1];
       if (!address) throw new Error('the API does not say where it listens');
-      return { address, token, stop: async () => void (await api.stop()) };
+      return { pid: api.pid, address, token, stop: async () => void (await api.stop()) };
     },
     async addBackend(vault) {
       const name = `run-${++names}`;

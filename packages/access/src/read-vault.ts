@@ -1,11 +1,14 @@
 import { askVault, openConnection } from '@keyferry/connections';
 import { classOf, KeyferryError, vaultFailure } from '@keyferry/core';
 import type { TenantKeys } from '@keyferry/store';
-import type { FetchOutcome, SecretReading } from '@keyferry/vaults';
+import type { FetchOutcome, ListedFacts, SecretReading } from '@keyferry/vaults';
 import type { ServedBackend } from './change-feed.ts';
 import { proxiedEtag } from './etag.ts';
 import type { HeldSecret, Outcome } from './held-secret.ts';
 import type { AccessServices } from './services.ts';
+
+/** What is proxied is its value alone: asking for what only a listing shows would be a second call. */
+const nothingListed: ListedFacts = { metadata: {}, expiresAt: null, version: null, since: null };
 
 /**
  * Reads secrets in their vault, in as few calls as it takes, and tells of each as it comes. `wanted` is by remote path. What
@@ -23,7 +26,7 @@ export async function readVault<Wanted extends { path: string }>(
     const keys = await services.keyring.ofTenant(backend.tenant_id);
     await askVault(backend.name, async (deadline) => {
       await using connection = await openConnection(services, backend, deadline);
-      const refs = [...wanted.keys()].map((path) => ({ path, facts: null }));
+      const refs = [...wanted.keys()].map((path) => ({ path, facts: nothingListed }));
       for await (const outcome of connection.fetch(refs, deadline)) {
         const one = left.get(outcome.path);
         left.delete(outcome.path);

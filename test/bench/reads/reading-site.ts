@@ -5,6 +5,11 @@ import { startVaultEmulator, type VaultEmulator } from '@keyferry/emulators';
 import type { BenchSite } from '../bench-site.ts';
 import type { Target } from './load.ts';
 
+/** A target and the process that answers. */
+interface ServedTarget extends Target {
+  pid: number;
+}
+
 export interface ReadingSite extends AsyncDisposable {
   vault: VaultEmulator;
   /** Of the API. */
@@ -14,8 +19,8 @@ export interface ReadingSite extends AsyncDisposable {
   synced: string[];
   proxied: string;
   /** One synced secret, and the same bytes from a bare route. */
-  ours: Target;
-  bare: Target;
+  ours: ServedTarget;
+  bare: ServedTarget;
 }
 
 const secrets = 100;
@@ -46,11 +51,11 @@ export async function openReadingSite(site: BenchSite): Promise<ReadingSite> {
   const synced = items.map(({ path }) => path);
   if (synced.length !== secrets) throw new Error(`${synced.length} secrets are synced`);
 
-  const ours = { url: `${api.address}/v1/secrets/${synced[0]}`, headers };
+  const ours = { pid: api.pid, url: `${api.address}/v1/secrets/${synced[0]}`, headers };
   const bareServer = fork(fileURLToPath(new URL('./bare-server.ts', import.meta.url)), { stdio: 'inherit' });
   cleanup.defer(() => bareServer.disconnect());
   const bareAddress = await started(bareServer, await (await fetch(ours.url, { headers })).text());
-  const bare = { url: `${bareAddress}/v1/secrets/${synced[0]}`, headers };
+  const bare = { pid: bareServer.pid as number, url: `${bareAddress}/v1/secrets/${synced[0]}`, headers };
 
   const open = cleanup.move();
   return {
