@@ -143,11 +143,13 @@ function activeWhy(story: readonly ToldChange[]): string[] {
   const last = story.find(({ from, to }) => to === 'active' && from !== to);
   if (!last) return [];
   const how =
-    last.change === 'restored' || last.change === 'written'
-      ? `${last.actor ?? 'Somebody'} ${last.change === 'written' ? 'gave it a value' : 'restored it from a backup'}`
-      : last.change === 'renewed'
-        ? 'It was expired, and the vault renewed it'
-        : `It was ${last.from ?? 'gone'}, and the vault had it again`;
+    last.change === 'restored'
+      ? `${last.actor ?? 'Somebody'} restored it from a backup`
+      : last.change === 'written'
+        ? `It was ${last.from ?? 'gone'}, and ${last.actor ?? 'somebody'} wrote another value`
+        : last.change === 'renewed'
+          ? 'It was expired, and the vault renewed it'
+          : `It was ${last.from ?? 'gone'}, and the vault had it again`;
   return [`${how}${found(last)}${quoted(last.reason)}.`];
 }
 

@@ -168,5 +168,5 @@ test('a key that was written or deleted here says by whom, and what the vault ha
   expect(gone[2]).toBe('It was deleted here, and stays, without being served or purged, while the vault has it.');
   expect(gone.join()).not.toContain('It is purged');
   const back = change({ change: 'written', from: 'archived', actor: 'bob' });
-  expect(explain({}, [back])[1]).toBe('bob gave it a value (2026-01-02T00:00:00.000Z).');
+  expect(explain({}, [back])[1]).toBe('It was archived, and bob wrote another value (2026-01-02T00:00:00.000Z).');
 });

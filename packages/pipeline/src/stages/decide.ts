@@ -109,9 +109,8 @@ type ReadingToJudge = Pick<
  */
 export function judgeReading(input: ReadingToJudge): Judged {
   const { item, known, begun, lastWrite, backend, judge, keys, now } = input;
-  // What was read may be older than what was written here, or is being written: the next cycle looks again.
-  const leftAlone: Judged = { ...nothingOf(item, known), outcome: 'unchanged' };
-  if (known !== null && known.writeSeq > lastWrite) return leftAlone;
+  // What was read may be older than what was written here since: the next cycle looks again.
+  if (known !== null && known.writeSeq > lastWrite) return { ...nothingOf(item, known), outcome: 'unchanged' };
   const { value, metadata } = item.reading;
   if (value.size > maxValueBytes) return tooLarge(input);
   const judgement = judge.judge(item.local, value.reveal(), metadata.type);
@@ -120,7 +119,6 @@ export function judgeReading(input: ReadingToJudge): Judged {
   const digest = keys.digest(value.reveal());
   const remote: RemoteReading = { ...item.reading, digest: digest.toString('hex') };
   const own = begun?.kind === 'put' && begun.valueDigest === remote.digest ? begun : null;
-  if (begun && !own && begun.claimedUntil > now) return leftAlone;
   const settlement = own ? settleOwnWrite(known, remote, now) : settle(known, remote, backend.conflict_policy, now);
   const { outcome } = settlement;
   const settled: Settled = { settlement, digest, type: judgement.type, begun: own };
@@ -130,10 +128,11 @@ export function judgeReading(input: ReadingToJudge): Judged {
     known,
     outcome,
     change: settlement.write === 'none' ? null : settled,
-    push: known && !own && pushes(backend) && isPushed(known, settlement, remote.digest) ? settled : null,
+    push: known && !begun && pushes(backend) && isPushed(known, settlement, remote.digest) ? settled : null,
     conflict: outcome === 'conflicting' && known ? conflictOf(item, known, digest) : null,
     kept: known && keptOf(own ? 'both' : keptSide(known, settlement, remote.digest), remote),
-    over: begun?.id ?? null,
+    // One that has not come to the vault may still be under way.
+    over: begun && (own || begun.claimedUntil <= now) ? begun.id : null,
     issues: [...issuesOf(item, outcome), ...warnings],
     finding: findingOf(item, false, judgement.problems),
   };
