@@ -4,12 +4,6 @@ import type { Tx } from './database.ts';
 
 /** Values that are here and not in the vault: what a cycle has to know to write them there. */
 
-/** The number of a backend's last write through Keyferry: what is read after it knows of that write. */
-export async function lastWrite(tx: Tx, backendId: string): Promise<number> {
-  const row = await tx.selectFrom('backends').select('write_seq').where('id', '=', backendId).executeTakeFirst();
-  return row?.write_seq ?? 0;
-}
-
 export interface SealedValue {
   id: string;
   version: number;

@@ -29,13 +29,13 @@ export async function addCandidates(
   cycle: Pick<Cycle, 'id' | 'tenant_id'>,
   keyIds: readonly string[],
   cause: Exclude<LossCause, 'renamed'> = 'absent',
-  lastWrite: number | null = null,
+  writtenBy: number | null = null,
 ): Promise<void> {
   if (keyIds.length === 0) return;
   await sql`INSERT INTO candidates (cycle_id, key_id, tenant_id, cause)
     SELECT ${cycle.id}, id, ${cycle.tenant_id}, ${cause} FROM keys
     WHERE id = ANY(${keyIds}::uuid[]) AND ${canGo(cause)}
-      AND (${lastWrite}::bigint IS NULL OR write_seq <= ${lastWrite}::bigint)
+      AND (${writtenBy}::bigint IS NULL OR write_seq <= ${writtenBy}::bigint)
     ON CONFLICT DO NOTHING`.execute(tx);
 }
 

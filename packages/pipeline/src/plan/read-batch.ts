@@ -39,9 +39,7 @@ async function settle(plan: PlanRun, left: Left, part: Part): Promise<PlanChange
   const keys = await services.keyring.ofTenant(backend.tenant_id);
   const judged = part.readings.map((read): Judged => {
     const { item, stored, taken, begun } = placeOf(read, found, backend);
-    // Nothing is written that a write in between could be lost by.
-    const lastWrite = Number.POSITIVE_INFINITY;
-    return taken ? pathTaken(item) : judgeReading({ item, known: stored, begun, lastWrite, backend, judge, keys, now });
+    return taken ? pathTaken(item) : judgeReading({ item, known: stored, begun, backend, judge, keys, now });
   });
   const earlier = await earlierVersions(plan, judged);
   const standings = await standingsOf(plan, judged, now);

@@ -53,15 +53,12 @@ export const emptyPart = (): Part => ({ readings: [], failed: [], bytes: 0 });
 
 const maxRounds = 5;
 
-/** A shard that is worked on, and the number of the backend's last write through Keyferry, from before the vault was asked. */
-export type ShardAtWork = Shard & { lastWrite: number };
-
 /**
  * Load, decide, commit once: keys, versions, events, issues and what is left of the shard, in one transaction. Keys that
  * somebody else wrote between the reading and the writing are looked at again in another round. Takes what is settled out
  * of `left`, and returns the jobs that come next, if this was the end of the shard.
  */
-export async function commitPart(run: StageRun, shard: ShardAtWork, left: Left, part: Part): Promise<Dispatch[]> {
+export async function commitPart(run: StageRun, shard: Shard, left: Left, part: Part): Promise<Dispatch[]> {
   let readings = part.readings;
   let failed = part.failed.map(({ remote, error }) => reportOf(remote, error));
   const pushes: Pushes = new Map();
@@ -123,7 +120,7 @@ export function placeOf(read: Reading, { known, owners, begun }: Found, backend:
 
 async function commitRound(
   run: StageRun,
-  shard: ShardAtWork,
+  shard: Shard,
   left: Left,
   { readings, failed, pushes, ...found }: Found & { readings: Reading[]; failed: Issue[]; pushes: Pushes },
 ): Promise<RoundResult> {
@@ -135,9 +132,8 @@ async function commitRound(
     const { item, stored, taken, begun } = placeOf(read, found, backend);
     if (taken) return { ...pathTaken(item), write: null, pushed: false };
     const { judge, lifecycle } = run;
-    const { lastWrite } = shard;
     const id = randomUUID();
-    return decide({ item, known: stored, begun, lastWrite, id, backend, judge, lifecycle, keys, now, ...more });
+    return decide({ item, known: stored, begun, id, backend, judge, lifecycle, keys, now, ...more });
   };
   const atFirst = readings.map((item) => decideOn(item));
   const complete = backend.version_history ? await withHistory(run, shard, atFirst, known, decideOn) : atFirst;

@@ -39,10 +39,9 @@ export interface DecisionInput {
   known: StoredKey | null;
   /** A write to the vault that was begun and not stored; null where there is none. */
   begun: BegunWrite | null;
-  /** The number of the backend's last write through Keyferry, from before the vault was asked. */
-  lastWrite: number;
   /** For a key that is new. */
   id: string;
+  /** As it was before the vault was asked. */
   backend: Backend;
   judge: Judge;
   lifecycle: Lifecycle;
@@ -98,19 +97,16 @@ export interface Judged {
   finding: Finding | null;
 }
 
-type ReadingToJudge = Pick<
-  DecisionInput,
-  'item' | 'known' | 'begun' | 'lastWrite' | 'backend' | 'judge' | 'keys' | 'now'
->;
+type ReadingToJudge = Pick<DecisionInput, 'item' | 'known' | 'begun' | 'backend' | 'judge' | 'keys' | 'now'>;
 
 /**
  * What becomes of one secret that was read, without encrypting anything. A value that validation refuses never replaces one
  * that is stored: what was served goes on being served.
  */
 export function judgeReading(input: ReadingToJudge): Judged {
-  const { item, known, begun, lastWrite, backend, judge, keys, now } = input;
+  const { item, known, begun, backend, judge, keys, now } = input;
   // What was read may be older than what was written here since: the next cycle looks again.
-  if (known !== null && known.writeSeq > lastWrite) return { ...nothingOf(item, known), outcome: 'unchanged' };
+  if (known !== null && known.writeSeq > backend.write_seq) return { ...nothingOf(item, known), outcome: 'unchanged' };
   const { value, metadata } = item.reading;
   if (value.size > maxValueBytes) return tooLarge(input);
   const judgement = judge.judge(item.local, value.reveal(), metadata.type);

@@ -18,7 +18,6 @@ import {
   type Issue,
   keyEvents,
   type LockedKey,
-  lastWrite,
   lockKeys,
   moveKeys,
   moveStage,
@@ -130,12 +129,10 @@ async function leaveMissing({ services, cycle, backend }: StageRun): Promise<voi
 }
 
 async function removeProven(run: StageRun, batch: Candidate[]): Promise<void> {
-  const { services, cycle, backend } = run;
-  const last = await services.store.inTenant(cycle.tenant_id, (tx) => lastWrite(tx, backend.id));
   const findings = await confirmAll(run, run.cycle.container_proven, batch);
   const proven = findings.filter(({ gone }) => gone).map(({ candidate }) => candidate.id);
   const issues = findings.flatMap(({ issue }) => issue ?? []);
-  await removeKeys(run, batch, { ids: proven, event: 'removed', deprecatedFor: 'absent', issues, last });
+  await removeKeys(run, batch, { ids: proven, event: 'removed', deprecatedFor: 'absent', issues });
 }
 
 async function removeLeftOut(run: StageRun, batch: Candidate[]): Promise<void> {
@@ -154,12 +151,10 @@ async function removeKeys(
     event: 'removed' | 'leftScope';
     deprecatedFor: 'absent' | 'out_of_scope';
     issues: Issue[];
-    /** The number of the last write through Keyferry, from before the vault was asked. */
-    last?: number;
   },
 ): Promise<void> {
   const { services, cycle, backend } = run;
-  const { ids, event, deprecatedFor, issues, last } = removal;
+  const { ids, event, deprecatedFor, issues } = removal;
   const calls = run.takeCalls();
   const now = services.now();
   await services.store.inTenant(cycle.tenant_id, async (tx) => {
@@ -167,7 +162,7 @@ async function removeKeys(
     const states = event === 'removed' ? statesLeftBy(event) : [...statesLeftBy(event), 'deprecated' as const];
     // A person may have said meanwhile that it stays.
     const locked = (await lockKeys(tx, ids, states)).filter(({ kept }) => !kept);
-    const keys = last === undefined ? locked : await withoutWritten(run, tx, locked, last);
+    const keys = event === 'removed' ? await withoutWritten(run, tx, locked) : locked;
     const going = keys.map(({ id }) => id);
     // What was deprecated before has its backup from then.
     const active = keys.filter(({ state }) => state === 'active').map(({ id }) => id);
@@ -198,12 +193,12 @@ async function removeKeys(
 }
 
 /** What was written here since the vault was asked is looked at by the next cycle. */
-async function withoutWritten({ backend }: StageRun, tx: Tx, keys: LockedKey[], last: number) {
+async function withoutWritten({ backend }: StageRun, tx: Tx, keys: LockedKey[]) {
   const ids = keys.map(({ id }) => id);
   const facts = await removalFacts(tx, ids);
   return keys.filter(({ id }) => {
     const known = facts.get(id);
-    return known && known.writeSeq <= last && verdictOn(known, backend) === 'goes';
+    return known && known.writeSeq <= backend.write_seq && verdictOn(known, backend) === 'goes';
   });
 }
 

@@ -9,7 +9,6 @@ import {
   forgetOldWrites,
   holdStage,
   keyNames,
-  lastWrite,
   liveKeys,
   moveStage,
   noteNamed,
@@ -42,8 +41,6 @@ export const discover: StageHandler = async (run) => {
     await clearDiscovery(tx, cycle.id);
   });
   const connection = await run.connect();
-  // Before anything is asked that a write may change.
-  const last = await services.store.inTenant(cycle.tenant_id, (tx) => lastWrite(tx, backend.id));
   const [probe, known] = await Promise.all([connection.probe(signal), loadIndex(run)]);
   refuseOtherContainer(backend, probe);
 
@@ -52,7 +49,7 @@ export const discover: StageHandler = async (run) => {
   await shards.flush();
   // Before anything else is asked of the scope, which notes what matched.
   const { empty, refused } = listingIssues(run, connection);
-  const missed = await nominateMissing(run, known, last);
+  const missed = await nominateMissing(run, known);
   const unmade = await makeSecrets(run, known);
   const counts = {
     ...listed,
@@ -92,11 +89,7 @@ function stageAfter(work: { shards: number; candidates: number }): Stage {
  * Live keys that the listing did not bring become candidates: as missing, or, where the settings leave them out by now and
  * the listing did not look for them, as out of scope. Returns how many are outside, and how many a person keeps.
  */
-async function nominateMissing(
-  run: StageRun,
-  known: KnownIndex,
-  last: number,
-): Promise<{ out_of_scope: number; kept: number }> {
+async function nominateMissing(run: StageRun, known: KnownIndex): Promise<{ out_of_scope: number; kept: number }> {
   const { services, cycle, backend } = run;
   const counts = { out_of_scope: 0, kept: 0 };
   for (const hashes of known.unseenLive(candidateBatch)) {
@@ -107,7 +100,7 @@ async function nominateMissing(
       const { inside, beyond } = missedKeys(run, keys);
       counts.out_of_scope += beyond.length;
       counts.kept += keys.filter(({ kept }) => kept).length;
-      await addCandidates(tx, cycle, idsOf(inside), 'absent', last);
+      await addCandidates(tx, cycle, idsOf(inside), 'absent', backend.write_seq);
       // A listing that did not look for a deprecated key says nothing about it: it is not archived for what was proven before.
       const paths = beyond.map(({ remotePath }) => remotePath);
       await noteSeen(tx, backend.id, paths, services.now(), { proven: true });

@@ -15,7 +15,6 @@ import {
   type Issue,
   keepOnlyHere,
   keyEvents,
-  lastWrite,
   lockKeys,
   moveKeys,
   type NewEvent,
@@ -44,10 +43,9 @@ export async function settleAbsent(run: StageRun): Promise<void> {
   for (;;) {
     signal.throwIfAborted();
     const page = { after, limit: confirmBatch };
-    const { batch, facts, last } = await services.store.inTenant(cycle.tenant_id, async (tx) => {
+    const { batch, facts } = await services.store.inTenant(cycle.tenant_id, async (tx) => {
       const batch = await changedCandidates(tx, cycle.id, page);
-      const facts = await removalFacts(tx, idsOf(batch));
-      return { batch, facts, last: await lastWrite(tx, backend.id) };
+      return { batch, facts: await removalFacts(tx, idsOf(batch)) };
     });
     const end = batch.at(-1);
     if (!end) return;
@@ -56,13 +54,13 @@ export async function settleAbsent(run: StageRun): Promise<void> {
       const known = facts.get(id);
       return known && verdictOn(known, backend) !== 'goes';
     });
-    if (staying.length > 0) await settleBatch(run, staying, last);
+    if (staying.length > 0) await settleBatch(run, staying);
   }
 }
 
 const idsOf = (keys: readonly { id: string }[]) => keys.map(({ id }) => id);
 
-async function settleBatch(run: StageRun, batch: Candidate[], last: number): Promise<void> {
+async function settleBatch(run: StageRun, batch: Candidate[]): Promise<void> {
   const { services, cycle, backend } = run;
   const findings = await confirmAll(run, cycle.container_proven, batch);
   const gone = findings.filter(({ gone }) => gone).map(({ candidate }) => candidate);
@@ -77,7 +75,9 @@ async function settleBatch(run: StageRun, batch: Candidate[], last: number): Pro
     const settled = gone.flatMap((key) => {
       const known = facts.get(key.id);
       // What was written since the vault was asked is looked at by the next cycle.
-      return known && known.writeSeq <= last ? [{ ...key, facts: known, verdict: verdictOn(known, backend) }] : [];
+      return known && known.writeSeq <= backend.write_seq
+        ? [{ ...key, facts: known, verdict: verdictOn(known, backend) }]
+        : [];
     });
     const { issues, events, counts } = await settleGone(run, tx, settled, { restores: capabilities.restore, now });
     await dropCandidates(tx, cycle.id, idsOf(batch));

@@ -7,6 +7,7 @@ import type { Services } from '../services.ts';
 /** What work on a backend needs: that of a cycle's stages, and that of a plan, which has no cycle. */
 export interface BackendRun {
   services: Services;
+  /** As it was before the vault was asked: its `write_seq` tells what was written through Keyferry since. */
   backend: Backend;
   /** What is carried: what is in mode sync. What is proxied is none of the pipeline's. */
   scope: SyncScope;

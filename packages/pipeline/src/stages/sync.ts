@@ -1,5 +1,5 @@
 import { classOf, isTransient, KeyferryError, stageRetryDelay } from '@keyferry/core';
-import { type Dispatch, lastWrite, type Shard, type ShardRef, settleShard } from '@keyferry/store';
+import { type Dispatch, type Shard, type ShardRef, settleShard } from '@keyferry/store';
 import type { FetchOutcome, FetchRef, ListedFacts } from '@keyferry/vaults';
 import { commitPart, emptyPart, type Left, type Part } from './commit-part.ts';
 import type { BackendRun, StageRun } from './stage-run.ts';
@@ -11,9 +11,7 @@ const patience = 40;
 
 /** Reads a shard's secrets and settles each: stored, restored, left as it is, or reported. */
 export async function syncShard(run: StageRun, shard: Shard): Promise<Dispatch[]> {
-  const { services, backend } = run;
-  const last = await services.store.inTenant(backend.tenant_id, (tx) => lastWrite(tx, backend.id));
-  const settle: Settle = (left, part) => commitPart(run, { ...shard, lastWrite: last }, left, part);
+  const settle: Settle = (left, part) => commitPart(run, shard, left, part);
   const refs = shard.refs.filter(([remote]) => run.scope.includes(remote) && !run.scope.excludes(remote));
   if (refs.length === shard.refs.length) return await readShard(run, shard, settle);
   const next = await leaveOut(run, shard, refs);
