@@ -17,7 +17,7 @@ export type Source =
 /**
  * A key that is stored is answered from the store, unless its path is proxied by now: also where its backend federates it no
  * longer, for as long as the pipeline hasn't taken it out of use. What is to be stored, and isn't since the settings have
- * just been changed, is read in the vault.
+ * just been changed, is read in the vault. What is revoked stays so, however its path is federated by now.
  *
  * Throws `path_contested`, `path_unmapped` and `key_not_found`.
  */
@@ -28,7 +28,8 @@ export function decideSource(
 ): Source {
   const owner = stored && backends.find(({ backend }) => backend.id === stored.backendId);
   const own = owner?.federation.placeOf(path) ?? null;
-  if (stored && owner && own?.mode === 'sync') return { kind: 'store', stored, backend: owner };
+  if (stored && ((owner && own?.mode === 'sync') || stored.revoked))
+    return { kind: 'store', stored, backend: owner ?? null };
   const found = placeAmong(backends, path);
   const backend = found && backends.find((candidate) => candidate.backend.id === found.backend.id);
   if (found && backend && found.mode === 'proxy')

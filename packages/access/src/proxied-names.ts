@@ -6,6 +6,7 @@ import {
   parseGlob,
   parseMapping,
   parseScope,
+  pathProblem,
 } from '@keyferry/core';
 import type { Backend } from '@keyferry/store';
 
@@ -34,7 +35,8 @@ export function proxiedNames(
   ].filter((remote) => remote !== null);
   const within = sought.flatMap((remote) => scope.folders.flatMap((walked) => narrower(remote, walked)));
   return {
-    folders: outermost(within),
+    // No name begins so: dots would lead to another place of the vault.
+    folders: folder !== '' && pathProblem(folder.slice(0, -1)) !== null ? [] : outermost(within),
     localOf(remotePath) {
       const path = mapping.toLocal(remotePath);
       const place = federation.placeOf(path);

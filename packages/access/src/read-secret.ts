@@ -166,7 +166,9 @@ export function createSecretReader(services: AccessServices, options: ReaderOpti
 
   function inMemory(tenant: Tenant, path: string, time: number): Answer | null {
     const held = cache.get(tenant.tenantId, path);
-    return held && time - held.readAt < held.ttlMs ? answer(held, false, time) : null;
+    // What has ended may be another by now.
+    if (!held || hasEnded(held, time) || Math.abs(time - held.readAt) >= held.ttlMs) return null;
+    return answer(held, false, time);
   }
 
   async function answersTo(tenant: Tenant, paths: readonly string[], answers: Map<string, Answer>) {
@@ -200,17 +202,19 @@ export function createSecretReader(services: AccessServices, options: ReaderOpti
     const time = now();
     // What is stored was right for as long as its changes were followed.
     const rightAt = held.source === 'store' ? Math.max(held.readAt, tenant.feed.checkedAt) : held.readAt;
-    return time - rightAt <= held.maxStaleMs ? answer(held, true, time) : { error };
+    const young = held.maxStaleMs > 0 && Math.abs(time - rightAt) <= held.maxStaleMs;
+    return young ? answer(held, true, time) : { error };
   }
 }
 
 type Answer = SecretRead | { error: unknown };
 
 function answer(secret: HeldSecret, stale: boolean, time: number): Answer {
-  if (secret.expiresAt !== null && secret.expiresAt.getTime() <= time)
-    return { error: notServed(secret.path, 'expired') };
+  if (hasEnded(secret, time)) return { error: notServed(secret.path, 'expired') };
   return { secret, stale, age: Math.max(0, Math.floor((time - secret.readAt) / 1000)) };
 }
+
+const hasEnded = ({ expiresAt }: HeldSecret, time: number) => expiresAt !== null && expiresAt.getTime() <= time;
 
 /** Earlier versions are not kept in memory. */
 async function readVersion({ services, feed, tenantId }: Tenant, path: string, version: number): Promise<SecretRead> {

@@ -93,3 +93,27 @@ test('it is fresh for two seconds from when a check began, and checks once for a
   expect(await Promise.all([feed.ensureFresh(), feed.ensureFresh()])).toEqual([true, true]);
   expect(told).toEqual([['a']]);
 });
+
+test('a clock that is set back makes nothing fresh that is not', async () => {
+  house.clock.advance(-3);
+  expect(feed.isFresh()).toBe(false);
+  expect(await feed.ensureFresh()).toBe(true);
+});
+
+test('what could not be taken in is told by the next check that can', async () => {
+  const set = (from: string) =>
+    house.read((tx) =>
+      tx
+        .updateTable('backends')
+        .set({ path_mapping: JSON.stringify([{ from, to: 'there/**' }]) })
+        .execute(),
+    );
+  await append('keys.rotated', ['a']);
+  await set('no glob at all ***');
+  house.clock.advance(3);
+  await expect(feed.check()).rejects.toMatchObject({ code: 'glob_invalid' });
+  expect([feed.isFresh(), told]).toEqual([false, []]);
+  await set('here/**');
+  expect(await checked()).toEqual(['flush']);
+  expect(feed.backends[0]?.federation.placeOf('here/a')).toBeNull();
+});

@@ -57,6 +57,14 @@ test('a prefix says what is listed, and in the vault no folder beside it', async
   expect(await list('nothing')).toEqual([]);
 });
 
+test('a prefix that no local path begins with costs no call, and leads to no other place of the vault', async () => {
+  await list('bifrost/');
+  house.vault.requests.reset();
+  for (const prefix of ['bifrost/by/../', 'bifrost/by/../../../sys/policies/acl/', 'bifrost/by//', 'bifrost/by/./t'])
+    expect(await list(prefix)).toEqual([]);
+  expect(house.vault.requests.total).toBe(0);
+});
+
 test('it goes on after a name, across both', async () => {
   expect(await list('', null, 2)).toEqual(['bifrost/a', 'bifrost/b']);
   expect(await list('', 'bifrost/b', 2)).toEqual(['bifrost/by/one', 'bifrost/by/team/two']);

@@ -203,6 +203,49 @@ describe('a proxied secret', () => {
     expect(await reader.refusal('bifrost/forbidden')).toMatch(/^vault_/);
   });
 
+  test('is never answered as stale where max_stale is 0, not even in the moment in which it was read', async () => {
+    put('bifrost/a', 'one');
+    await house.addBackend({ mode: 'proxy', max_stale_seconds: 0 });
+    await reader.text('bifrost/a');
+    using _fault = disposable(house.vault.faults.inject({ effect: away, path: '*/data/*' }));
+    expect(await reader.refusal('bifrost/a')).toMatch(/^vault_/);
+  });
+
+  test('is kept no longer because the clock was set back', async () => {
+    put('bifrost/a', 'one');
+    await house.addBackend({ mode: 'proxy', cache_ttl_seconds: 60, max_stale_seconds: 60 });
+    await reader.text('bifrost/a');
+    put('bifrost/a', 'two');
+    house.clock.advance(-3600);
+    expect(await reader.text('bifrost/a')).toBe('two');
+    house.clock.advance(-3600);
+    using _fault = disposable(house.vault.faults.inject({ effect: away, path: '*/data/*' }));
+    expect(await reader.refusal('bifrost/a')).toMatch(/^vault_/);
+  });
+
+  test('that has ended is looked at again at once: by now it may be another', async () => {
+    const kv = house.vault.kv('secret');
+    const ends = new Date(house.clock.now().getTime() + 10_000).toISOString();
+    kv.put('bifrost/a', { value: 'one' }, { customMetadata: { expires_at: ends } });
+    await house.addBackend({ mode: 'proxy', cache_ttl_seconds: 3600 });
+    expect(await reader.text('bifrost/a')).toBe('one');
+    house.clock.advance(10);
+    expect(await reader.refusal('bifrost/a')).toBe('key_not_served');
+    kv.put('bifrost/a', { value: 'two' }, { customMetadata: {} });
+    expect(await reader.text('bifrost/a')).toBe('two');
+  });
+
+  test('that was revoked while it was stored stays revoked', async () => {
+    put('bifrost/a', 'one');
+    const backend = await house.addBackend();
+    await house.cycle(backend);
+    await house.read((tx) => tx.updateTable('keys').set({ revoked: true, state: 'archived' }).execute());
+    await house.change(backend, { mode: 'proxy' });
+    expect(await reader.refusal('bifrost/a')).toBe('key_not_served');
+    await house.read((tx) => tx.updateTable('keys').set({ revoked: false }).execute());
+    expect(await reader.text('bifrost/a')).toBe('one');
+  });
+
   test('has no versions', async () => {
     put('bifrost/a', 'one');
     await house.addBackend({ mode: 'proxy' });

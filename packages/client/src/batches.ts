@@ -1,5 +1,6 @@
 import type { Api } from './api.ts';
 import { KeyferryClientError } from './error.ts';
+import { longestReadingMs } from './freshness.ts';
 import type { Item } from './messages.ts';
 
 /** What Keyferry takes in one request. */
@@ -9,7 +10,7 @@ const mostCharacters = 64 * 1024;
 const atATime = 4;
 
 /** How long a request may take, in milliseconds: less where there is an older value to go on with. */
-const patienceMs = { none: 20_000, older: 2_000 };
+const patienceMs = { none: longestReadingMs, older: 2_000 };
 
 export interface Answer {
   item: Item;

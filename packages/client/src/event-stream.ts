@@ -7,6 +7,7 @@ export async function* eventData(body: ReadableStream<Uint8Array>): AsyncGenerat
   const decoder = new TextDecoder();
   let rest = '';
   let data: string[] = [];
+  let length = 0;
   try {
     for (;;) {
       const { done, value } = await reader.read();
@@ -14,13 +15,15 @@ export async function* eventData(body: ReadableStream<Uint8Array>): AsyncGenerat
       // A carriage return at the end may be half of a line's end.
       const lines = (rest + decoder.decode(value, { stream: true })).split(/\r\n|\n|\r(?!$)/);
       rest = lines.pop() ?? '';
-      if (rest.length > longestLine) return;
       for (const line of lines) {
+        length += line.length;
         if (line.startsWith('data:')) data.push(line.slice(line.startsWith('data: ') ? 6 : 5));
         if (line !== '') continue;
         if (data.length > 0) yield data.join('\n');
         data = [];
+        length = 0;
       }
+      if (length + rest.length > longestMessage) return;
     }
   } finally {
     await reader.cancel().catch(() => {});
@@ -28,4 +31,4 @@ export async function* eventData(body: ReadableStream<Uint8Array>): AsyncGenerat
 }
 
 /** Far above any message: what doesn't end is not Keyferry's. */
-const longestLine = 16 * 1024 * 1024;
+const longestMessage = 16 * 1024 * 1024;

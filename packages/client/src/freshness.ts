@@ -4,6 +4,9 @@
  */
 const peerLagMs = 2_000;
 
+/** A reading takes no longer than this, in milliseconds: what was told since it began still makes a difference when it ends. */
+export const longestReadingMs = 20_000;
+
 /** What was told of a connection that is this old, in milliseconds, may have been missed: messages come once a second. */
 export const trustMs = 2_000;
 
@@ -26,7 +29,7 @@ export interface Told {
   all(at: number): void;
   paths(paths: readonly string[], at: number): void;
   lastOf(path: string): number;
-  /** Forgets what all processes of Keyferry must have noticed. */
+  /** Forgets what all processes of Keyferry must have noticed before any reading that is still under way began. */
   forget(at: number): void;
 }
 
@@ -42,7 +45,7 @@ export function createTold(): Told {
     },
     lastOf: (path) => Math.max(everything, byPath.get(path) ?? Number.NEGATIVE_INFINITY),
     forget: (at) => {
-      for (const [path, then] of byPath) if (at - then > peerLagMs) byPath.delete(path);
+      for (const [path, then] of byPath) if (at - then > peerLagMs + longestReadingMs) byPath.delete(path);
     },
   };
 }

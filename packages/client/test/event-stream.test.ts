@@ -19,6 +19,19 @@ test('data of events are told from names, ids and comments', async () => {
   expect(await dataOf([Buffer.from(text)])).toEqual(['{"a":1}', 'two\nlines']);
 });
 
+test('what never ends is read no further', async () => {
+  const line = Buffer.from(`data: ${'x'.repeat(1024 * 1024)}\n`);
+  let read = 0;
+  const endless = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      if (++read > 40) controller.error(new Error('it was read on'));
+      else controller.enqueue(line);
+    },
+  });
+  for await (const one of eventData(endless)) expect(one).toBeUndefined();
+  expect(read).toBeLessThan(40);
+});
+
 test('it does not matter where the stream is cut, nor how its lines end', async () => {
   const cuts = fc.array(fc.nat({ max: 60 }), { maxLength: 8 });
   await fc.assert(

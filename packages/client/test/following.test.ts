@@ -51,6 +51,34 @@ describe('what is kept', () => {
     await vi.waitFor(async () => expect(await client.resolve('vault.a')).toBe('2'));
   });
 
+  test('is looked at twice after a change also where its first answer took longer than others lag', async () => {
+    const { api, client, errors, settle, skip } = await startSite({ a: '1' });
+    await settle('vault.a');
+    const told: string[] = [];
+    client.watch('a', (value) => void told.push(value));
+    const read = Promise.withResolvers<void>();
+    const sent = Promise.withResolvers<void>();
+    api.beforeAnswer = () => {
+      read.resolve();
+      return sent.promise;
+    };
+    // The second process answers as it was, and late.
+    api.tell({ type: 'changed', paths: ['a'] });
+    await read.promise;
+    api.beforeAnswer = async () => {};
+    api.secrets.set('a', Buffer.from('2'));
+    skip(2_100);
+    // Heard of again meanwhile.
+    const { promise: heard, resolve } = Promise.withResolvers<void>();
+    client.watch('b', () => resolve());
+    await vi.waitFor(() => expect(errors).toHaveLength(1));
+    api.put('b', '1');
+    await heard;
+    sent.resolve();
+    await vi.waitFor(() => expect(told).toEqual(['2']), { timeout: 5_000 });
+    expect(await client.resolve('vault.a')).toBe('2');
+  });
+
   test('is not what was read before it changed: that reading is not kept, and nobody joins it', async () => {
     const { api, client, reads, settle, skip } = await startSite({ a: '1' }, { cacheTtl: '10s' });
     await settle('vault.a');

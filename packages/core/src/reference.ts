@@ -1,4 +1,5 @@
 import { KeyferryError } from './errors.ts';
+import { parseExactJson } from './json.ts';
 
 /** What a text that may be a reference stands for. */
 export type Reference =
@@ -43,12 +44,21 @@ function decode(part: string): string {
 export function textOf(value: Uint8Array, field: string | null): string | null {
   const text = new TextDecoder().decode(value);
   const fields = objectOf(text);
-  if (field !== null) return fields && Object.hasOwn(fields, field) ? memberText(fields[field]) : null;
+  if (field !== null) return fields && Object.hasOwn(fields, field) ? memberText(fields, field, text) : null;
   const names = Object.keys(fields ?? {});
-  return fields && names.length === 1 && names[0] === 'value' ? memberText(fields.value) : text;
+  return fields && names.length === 1 && names[0] === 'value' ? (memberText(fields, 'value', text) ?? text) : text;
 }
 
-const memberText = (member: unknown): string => (typeof member === 'string' ? member : JSON.stringify(member));
+/** What is no text is JSON as it is written, its numbers to the last digit; null for what is nested too deeply for that. */
+function memberText(fields: Record<string, unknown>, name: string, text: string): string | null {
+  const member = fields[name];
+  if (typeof member === 'string') return member;
+  try {
+    return JSON.stringify(Object(parseExactJson(text))[name]);
+  } catch {
+    return null;
+  }
+}
 
 function objectOf(text: string): Record<string, unknown> | null {
   try {

@@ -13,6 +13,8 @@ export interface StoredSecret {
   localPath: string;
   type: KeyType;
   state: KeyState;
+  /** By a person, who has not lifted it. */
+  revoked: boolean;
   expiresAt: Date | null;
   /** The number of the version that is served. */
   current: number;
@@ -49,6 +51,7 @@ export async function readSecrets(
       'k.local_path',
       'k.type',
       'k.state',
+      'k.revoked',
       'k.expires_at',
       'k.version as current',
       'v.version',
@@ -70,6 +73,7 @@ export async function readSecrets(
     localPath: row.local_path,
     type: row.type,
     state: row.state,
+    revoked: row.revoked,
     expiresAt: row.expires_at,
     current: row.current,
     version:
