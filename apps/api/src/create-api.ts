@@ -76,6 +76,8 @@ export async function createApi(options: ApiOptions): Promise<Api> {
     },
   }).withTypeProvider<ZodTypeProvider>();
 
+  // JSON alone is taken.
+  app.removeContentTypeParser('text/plain');
   app.setValidatorCompiler(validatorWith('config_invalid'));
   app.setSerializerCompiler(serializerCompiler);
   app.setErrorHandler(onError);
@@ -83,7 +85,10 @@ export async function createApi(options: ApiOptions): Promise<Api> {
     throw new KeyferryError('not_found', 'There is no such route.');
   };
   app.setNotFoundHandler(notFound);
-  app.addHook('onRequest', async (request, reply) => void reply.header('x-request-id', request.id));
+  app.addHook('onRequest', async (request, reply) => {
+    // Values, tokens and settings: nothing that is answered here is for a cache on the way.
+    reply.header('x-request-id', request.id).header('cache-control', 'no-store');
+  });
   app.addHook('preValidation', refuseUnstorableText);
   app.addHook('onResponse', async (request, reply) => {
     const { method, id, routeOptions } = request;

@@ -32,7 +32,7 @@ export async function keepFirstSecret(
 ): Promise<Channel> {
   const texts = textsOf(secret);
   const stored = await storeSecrets(options, { tenantId, by, owner: { kind: 'channel', id }, secrets: [...texts] });
-  return await undoing(stored, () => create(withReferences(secret, texts, stored)));
+  return await stored.orUndo(() => create(withReferences(secret, texts, stored)));
 }
 
 /**
@@ -58,7 +58,7 @@ export async function keepChangedSecret(
   const owner = { kind: 'channel', id: before.id } as const;
   const stored = await storeSecrets(options, { tenantId, by, owner, secrets });
   const paths = new Map([...kept, ...stored.paths]);
-  const changed = await undoing(stored, () => change((secret) => withReferences(secret, texts, { paths })));
+  const changed = await stored.orUndo(() => change((secret) => withReferences(secret, texts, { paths })));
   const used = new Set(paths.values());
   await removeOwned(options, { tenantId, by, owner: ownerOf(owner), isKept: (path) => used.has(path) });
   return changed;
@@ -79,13 +79,4 @@ function withReferences(secret: Secret, texts: Texts, { paths }: Pick<StoredSecr
     return [member, path === undefined ? text : keptIn(path)];
   });
   return Object.fromEntries(members);
-}
-
-async function undoing(stored: StoredSecrets, work: () => Promise<Channel>): Promise<Channel> {
-  try {
-    return await work();
-  } catch (error) {
-    await stored.undo();
-    throw error;
-  }
 }

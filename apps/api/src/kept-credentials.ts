@@ -1,4 +1,4 @@
-import { removeOwned, type StoredSecrets, storeCredentials } from '@keyferry/access';
+import { removeOwned, storeCredentials } from '@keyferry/access';
 import { credentialKeys, type SettingsOwner } from '@keyferry/connections';
 import { type Backend, type BackendSettings, getBackend, openSettings, ownerOf } from '@keyferry/store';
 import { vaultOfKind } from '@keyferry/vaults';
@@ -25,7 +25,7 @@ export async function keepFirst(
   const { tenantId, backend, config, owner, by } = request;
   const given = await checkedConfig(options, backend.kind, config, owner);
   const stored = await storeCredentials(options, { tenantId, backend, auth: given.auth, by });
-  return await undoing(stored, async () => {
+  return await stored.orUndo(async () => {
     const own = { ...config, auth: stored.auth };
     return await create(stored.paths.size === 0 ? given : await checkedConfig(options, backend.kind, own, owner));
   });
@@ -50,18 +50,9 @@ export async function keepChanged(
   const settingsOwner = { id: backend.id, keys: credentialKeys(options, tenantId) };
   const { auth } = await checkedConfig(options, backend.kind, mergedConfig(before, config), settingsOwner);
   const stored = await storeCredentials(options, { tenantId, backend, auth, by });
-  const changed = await undoing(stored, () => apply({ ...config, auth: stored.auth }));
+  const changed = await stored.orUndo(() => apply({ ...config, auth: stored.auth }));
   const used = new Set(changed.credential_paths);
   const owner = ownerOf({ kind: 'backend', id: changed.id });
   await removeOwned(options, { tenantId, owner, isKept: (path) => used.has(path), by });
   return changed;
-}
-
-async function undoing(stored: StoredSecrets, work: () => Promise<Backend>): Promise<Backend> {
-  try {
-    return await work();
-  } catch (error) {
-    await stored.undo();
-    throw error;
-  }
 }

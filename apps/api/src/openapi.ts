@@ -7,6 +7,7 @@ const tags = [
   'backends',
   'cycles',
   'holds',
+  'conflicts',
   'failures',
   'keys',
   'backups',

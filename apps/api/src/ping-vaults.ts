@@ -1,4 +1,4 @@
-import { askVault, type ConnectionServices, openConnection } from '@keyferry/connections';
+import { type ConnectionServices, withVault } from '@keyferry/connections';
 import { describeError, KeyferryError } from '@keyferry/core';
 import { refuseOtherContainer } from '@keyferry/pipeline';
 import { allTenants, type Backend, listBackends } from '@keyferry/store';
@@ -14,8 +14,7 @@ export async function pingVaults(services: ConnectionServices): Promise<void> {
 
 async function ping(services: ConnectionServices, backend: Backend): Promise<void> {
   try {
-    await askVault(backend.name, async (deadline) => {
-      await using connection = await openConnection(services, backend, deadline);
+    await withVault(services, backend, async (connection, deadline) => {
       refuseOtherContainer(backend, await connection.probe(deadline));
     });
   } catch (error) {

@@ -75,7 +75,7 @@ export function createChangeFeed(
       cacheTimes: times.get(federated.backend.id) as ServedBackend['cacheTimes'],
     }));
     const before = settings;
-    settings = JSON.stringify(found.map(decidingSettings));
+    settings = JSON.stringify(found.map((backend) => decidingSettings.map((name) => backend[name])));
     return settings !== before;
   }
 
@@ -145,32 +145,19 @@ async function within(work: Promise<void>, milliseconds: number): Promise<boolea
 const generationsOf = ({ revisions }: Pick<Changes, 'revisions'>): number =>
   revisions.reduce((sum, { flushGeneration }) => sum + flushGeneration, 0);
 
-const decidingSettings = ({
-  id,
-  name,
-  kind,
-  config,
-  credentials_version,
-  sync_paths,
-  exclude_paths,
-  path_mapping,
-  mode,
-  state,
-  cache_ttl_seconds,
-  max_stale_seconds,
-  cache_rules,
-}: Backend) => [
-  id,
-  name,
-  kind,
-  config,
-  credentials_version,
-  sync_paths,
-  exclude_paths,
-  path_mapping,
-  mode,
-  state,
-  cache_ttl_seconds,
-  max_stale_seconds,
-  cache_rules,
-];
+/** What of a backend decides on what is answered. */
+const decidingSettings = [
+  'id',
+  'name',
+  'kind',
+  'config',
+  'credentials_version',
+  'sync_paths',
+  'exclude_paths',
+  'path_mapping',
+  'mode',
+  'state',
+  'cache_ttl_seconds',
+  'max_stale_seconds',
+  'cache_rules',
+] as const satisfies (keyof Backend)[];

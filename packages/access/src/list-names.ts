@@ -1,4 +1,4 @@
-import { askVault, openConnection } from '@keyferry/connections';
+import { withVault } from '@keyferry/connections';
 import { type FederationMode, KeyferryError } from '@keyferry/core';
 import { listServedKeys } from '@keyferry/store';
 import type { ListScope } from '@keyferry/vaults';
@@ -75,9 +75,8 @@ async function namesInVault(
     return path?.startsWith(prefix) && (after === null || compareBytes(path, after) > 0) ? path : null;
   };
   const scope: ListScope = { folders, includes: (path) => wanted(path) !== null, wantsRevision: () => false };
-  return await askVault(backend.name, async (deadline) => {
+  return await withVault(services, backend, async (connection, deadline) => {
     const paths: string[] = [];
-    await using connection = await openConnection(services, backend, deadline);
     for await (const page of connection.list(scope, deadline)) {
       for (const ref of page) {
         const path = ref.deleted ? null : wanted(ref.path);

@@ -1,4 +1,4 @@
-import { askVault, openConnection } from '@keyferry/connections';
+import { withVault } from '@keyferry/connections';
 import { classOf, KeyferryError, vaultFailure } from '@keyferry/core';
 import type { TenantKeys } from '@keyferry/store';
 import type { FetchOutcome, ListedFacts, SecretReading } from '@keyferry/vaults';
@@ -24,8 +24,7 @@ export async function readVault<Wanted extends { path: string }>(
   const left = new Map(wanted);
   try {
     const keys = await services.keyring.ofTenant(backend.tenant_id);
-    await askVault(backend.name, async (deadline) => {
-      await using connection = await openConnection(services, backend, deadline);
+    await withVault(services, backend, async (connection, deadline) => {
       const refs = [...wanted.keys()].map((path) => ({ path, facts: nothingListed }));
       for await (const outcome of connection.fetch(refs, deadline)) {
         const one = left.get(outcome.path);

@@ -28,4 +28,5 @@ export * from './scope.ts';
 export * from './secret-value.ts';
 export * from './settle.ts';
 export * from './stage.ts';
+export * from './uuid.ts';
 export * from './validation-rule.ts';

@@ -1,5 +1,8 @@
 import { Buffer } from 'node:buffer';
 
+/** Most bytes of a key's value: twice what Vault takes, and more than any other vault does. */
+export const maxValueBytes = 2 * 1024 * 1024;
+
 const hidden = '[secret]';
 
 /**

@@ -43,10 +43,8 @@ import {
   withLastingCredentials,
 } from '../backend-settings.ts';
 import type { Api, ApiOptions } from '../create-api.ts';
-
 import { federatedSettings } from '../federated-settings.ts';
 import { keepChanged, keepFirst } from '../kept-credentials.ts';
-
 import { responses } from '../responses.ts';
 import { vaultRefusals } from '../vault-refusals.ts';
 import { byIdOrName } from './parameters.ts';

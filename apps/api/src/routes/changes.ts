@@ -28,7 +28,7 @@ export function changeRoutes(app: Api, { secrets }: ApiOptions): void {
     async ({ identity }, reply) => {
       const stream = await desk.follow(identity.tenantId);
       reply.raw.once('close', () => stream.destroy());
-      reply.header('connection', 'close').header('cache-control', 'no-store').header('x-accel-buffering', 'no');
+      reply.header('connection', 'close').header('x-accel-buffering', 'no');
       return reply.type(contentType).send(stream as never);
     },
   );

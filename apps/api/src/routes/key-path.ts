@@ -2,12 +2,13 @@ import { describePathProblem, KeyferryError, pathProblem } from '@keyferry/core'
 import { z } from 'zod';
 
 /** The part of an address that names a key: the last, with as many slashes as it likes. */
-export const byPath = z.object({ '*': z.string().describe('The local path, percent-encoded, or the key’s id.') });
+export const byPathOrId = z.object({ '*': z.string().describe('The local path, percent-encoded, or the key’s id.') });
+
+/** The same where an id names nothing. */
+export const byPath = z.object({ '*': z.string().describe('The local path, percent-encoded.') });
 
 /** Throws `request_invalid` for what can't be a key's path. */
-export function pathOf(params: z.output<typeof byPath>): string {
-  return checkedPath(params['*']);
-}
+export const pathOf = (params: z.output<typeof byPath>): string => checkedPath(params['*']);
 
 export function checkedPath(text: string): string {
   const path = text.normalize('NFC');

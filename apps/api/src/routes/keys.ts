@@ -7,7 +7,7 @@ import type { Api, ApiOptions } from '../create-api.ts';
 import { decodeCursor, pageOf } from '../cursor.ts';
 import { explain } from '../explain.ts';
 import { responses } from '../responses.ts';
-import { byPath, pathOf } from './key-path.ts';
+import { byPathOrId, pathOf } from './key-path.ts';
 
 const tags = ['keys'];
 const place = z.tuple([z.string()]);
@@ -54,7 +54,7 @@ export function keyRoutes(app: Api, { store, now }: ApiOptions): void {
       schema: {
         tags,
         summary: 'Show a key’s record, without its value',
-        params: byPath,
+        params: byPathOrId,
         response: responses({ 200: keyDetails }, 'key_not_found'),
       },
     },
@@ -73,7 +73,7 @@ export function keyRoutes(app: Api, { store, now }: ApiOptions): void {
       schema: {
         tags,
         summary: 'Tell why a key is as it is, and what happened to it; also of one that was purged',
-        params: byPath,
+        params: byPathOrId,
         response: responses({ 200: explanation }, 'key_not_found'),
       },
     },

@@ -1,9 +1,7 @@
 import { deleteSecret, putSecret } from '@keyferry/access';
 import { deletedAnswer, secretWrite, writeHeaders, writtenAnswer } from '@keyferry/contracts';
 import { SecretValue } from '@keyferry/core';
-
 import { z } from 'zod';
-
 import type { Api, ApiOptions } from '../create-api.ts';
 import { valueBodyLimit } from '../limits.ts';
 import { responses } from '../responses.ts';

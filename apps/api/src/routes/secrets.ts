@@ -13,11 +13,10 @@ import type { Api, ApiOptions } from '../create-api.ts';
 import { decodeCursor, pageOf } from '../cursor.ts';
 import { responses } from '../responses.ts';
 import { vaultRefusals } from '../vault-refusals.ts';
-import { checkedPath } from './key-path.ts';
+import { byPath, pathOf } from './key-path.ts';
 
 const tags = ['secrets'];
 const place = z.tuple([z.string()]);
-const byLocalPath = z.object({ '*': z.string().describe('The local path, percent-encoded.') });
 const unchanged = z.undefined().describe('If-None-Match names the value that there is.');
 /** What asking where a secret is may come to. */
 const sourceRefusals = [
@@ -39,7 +38,7 @@ export function secretRoutes(app: Api, { secrets }: ApiOptions): void {
       schema: {
         tags,
         summary: 'Read a secret, from the store or, where its path is proxied, from its vault',
-        params: byLocalPath,
+        params: byPath,
         querystring: secretQuery,
         response: responses(
           { 200: secretAnswer, 304: unchanged },
@@ -54,11 +53,11 @@ export function secretRoutes(app: Api, { secrets }: ApiOptions): void {
       },
     },
     async ({ identity, params, query, headers }, reply) => {
-      const path = checkedPath(params['*']);
+      const path = pathOf(params);
       const { version, field } = query;
       const read = await secrets.read(identity.tenantId, path, { version });
       const { etag, state } = read.secret;
-      reply.header('etag', etag).header('cache-control', 'no-store');
+      reply.header('etag', etag);
       if (state === 'deprecated') reply.header('warning', `299 keyferry "${deprecation}"`);
       const known = headers['if-none-match'];
       if (known !== undefined && etagMatches(known, etag)) return reply.code(304).send();
@@ -105,8 +104,7 @@ export function secretRoutes(app: Api, { secrets }: ApiOptions): void {
     },
     async ({ identity, body }, reply) => {
       const items = await secrets.resolve(identity.tenantId, body.references);
-      reply.header('cache-control', 'no-store').type('application/json');
-      return reply.send(JSON.stringify({ items }) as never);
+      return reply.type('application/json').send(JSON.stringify({ items }) as never);
     },
   );
 }

@@ -4,7 +4,7 @@ import { getKey, listVersions } from '@keyferry/store';
 import { showVersions } from '../answers/key-versions.ts';
 import type { Api, ApiOptions } from '../create-api.ts';
 import { responses } from '../responses.ts';
-import { byPath, pathOf } from './key-path.ts';
+import { byPathOrId, pathOf } from './key-path.ts';
 
 const tags = ['keys'];
 
@@ -18,7 +18,7 @@ export function versionRoutes(app: Api, options: ApiOptions): void {
       schema: {
         tags,
         summary: 'List the versions of a key that are kept, the newest first, without their values',
-        params: byPath,
+        params: byPathOrId,
         response: responses({ 200: keyVersions }, 'key_not_found'),
       },
     },
@@ -37,7 +37,7 @@ export function versionRoutes(app: Api, options: ApiOptions): void {
       schema: {
         tags,
         summary: 'Serve the value of an earlier version again, until the next change in the vault',
-        params: byPath,
+        params: byPathOrId,
         body: rollbackRequest,
         response: responses(
           { 200: rolledBackAnswer },

@@ -8,8 +8,8 @@ import { findKeeper } from './storing-backend.ts';
 export interface StoredSecrets {
   /** Local paths, by member. None where no vault keeps them. */
   paths: Map<string, string>;
-  /** Makes it as if nothing had been stored, where what they were for could not be done. */
-  undo(): Promise<void>;
+  /** Does what they were stored for. Rejects as `work` does, and then it is as if nothing had been stored. */
+  orUndo<Result>(work: () => Promise<Result>): Promise<Result>;
 }
 
 /**
@@ -22,7 +22,7 @@ export async function storeSecrets(
 ): Promise<StoredSecrets> {
   const paths = new Map<string, string>();
   const keeper = secrets.length > 0 ? await services.store.inTenant(tenantId, (tx) => findKeeper(tx, owner)) : null;
-  if (!keeper) return { paths, undo: async () => {} };
+  if (!keeper) return { paths, orUndo: (work) => work() };
 
   const ownedFor = ownerOf(owner);
   const request = { tenantId, by, ownedFor, ifMatch: null, ifNoneMatch: null, idempotencyKey: null };
@@ -32,25 +32,26 @@ export async function storeSecrets(
     for (const [path, value] of former) if (value) await putSecret(services, { ...request, path, value });
     await removeOwned(services, { tenantId, owner: ownedFor, isKept: (path) => !made.has(path), by });
   };
-  try {
+  const orUndo = async <Result>(work: () => Promise<Result>): Promise<Result> => {
+    try {
+      return await work();
+    } catch (failure) {
+      // What went wrong first is what is told.
+      await undo().catch((error: unknown) => {
+        services.log.warn({ error: error as Error }, 'secrets that were stored could not be taken back');
+      });
+      throw failure;
+    }
+  };
+  await orUndo(async () => {
     for (const [member, text] of secrets) {
       const path = keeper.pathOf(member);
       former.push([path, await currentValue(services, tenantId, path)]);
       await putSecret(services, { ...request, path, value: SecretValue.fromText(text) });
       paths.set(member, path);
     }
-  } catch (error) {
-    await undoQuietly(services, undo);
-    throw error;
-  }
-  return { paths, undo: () => undoQuietly(services, undo) };
-}
-
-/** What went wrong first is what is told. */
-async function undoQuietly({ log }: WriteServices, undo: () => Promise<void>): Promise<void> {
-  await undo().catch((error: unknown) => {
-    log.warn({ error: error as Error }, 'secrets that were stored could not be taken back');
   });
+  return { paths, orUndo };
 }
 
 /** The value of a secret that is replaced; null where there is none. */

@@ -1,5 +1,5 @@
 import { hash, randomUUID } from 'node:crypto';
-import { isTransient, KeyferryError } from '@keyferry/core';
+import { isTransient, KeyferryError, uuidOf } from '@keyferry/core';
 import { answerRequest, beginRequest, leaveRequest, type RequestName, takeRequest } from '@keyferry/store';
 import type { Attempt, WriteServices } from './request.ts';
 
@@ -63,13 +63,4 @@ function mayHaveBeenDone(error: unknown): boolean {
   if (!(error instanceof KeyferryError)) return true;
   const { failureClass } = error;
   return error.code === 'database_unavailable' || (failureClass !== undefined && isTransient(failureClass));
-}
-
-/** A UUID of the version for what an application makes itself (RFC 9562, 5.8). */
-function uuidOf(bytes: Buffer): string {
-  const own = Buffer.from(bytes.subarray(0, 16));
-  own[6] = ((own[6] ?? 0) & 0x0f) | 0x80;
-  own[8] = ((own[8] ?? 0) & 0x3f) | 0x80;
-  const text = own.toString('hex');
-  return [text.slice(0, 8), text.slice(8, 12), text.slice(12, 16), text.slice(16, 20), text.slice(20)].join('-');
 }

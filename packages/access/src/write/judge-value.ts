@@ -1,11 +1,15 @@
-import { isErrorCode, KeyferryError, type KeyType, type Problem, type SecretValue } from '@keyferry/core';
+import {
+  isErrorCode,
+  KeyferryError,
+  type KeyType,
+  maxValueBytes,
+  type Problem,
+  type SecretValue,
+} from '@keyferry/core';
 import type { TenantKeys } from '@keyferry/store';
 import { judgeBy } from '@keyferry/validation';
 import { contentTypeOf, heldValue, type VaultRegistry, vaultOfKind } from '@keyferry/vaults';
 import type { WriteTarget } from './target.ts';
-
-/** The same as a cycle carries. */
-const maxValueBytes = 2 * 1024 * 1024;
 
 /** A value as it is stored, which is as the vault would be read to hold it. */
 export interface JudgedValue {

@@ -1,3 +1,4 @@
+import { withVault } from '@keyferry/connections';
 import { isServed } from '@keyferry/core';
 import { findWritableKey, type TenantKeys, type WritableKey } from '@keyferry/store';
 import { storedEtag } from '../etag.ts';
@@ -9,7 +10,7 @@ import type { Attempt, PutRequest, WriteServices, WrittenSecret } from './reques
 import { sendValue } from './send-value.ts';
 import { settleUnfinished } from './settle-unfinished.ts';
 import type { WriteTarget } from './target.ts';
-import { endWrite, readSecret, withVault } from './vault-side.ts';
+import { endWrite, readSecret } from './vault-side.ts';
 
 interface Prepared {
   target: WriteTarget;

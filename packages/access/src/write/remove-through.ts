@@ -1,3 +1,4 @@
+import { withVault } from '@keyferry/connections';
 import { classOf } from '@keyferry/core';
 import type { WritableKey } from '@keyferry/store';
 import { beginWrite } from './begin-write.ts';
@@ -5,7 +6,7 @@ import { storeRemoved } from './commit-deletion.ts';
 import type { Attempt, DeletedSecret, DeleteRequest, WriteServices } from './request.ts';
 import { settleUnfinished } from './settle-unfinished.ts';
 import type { WriteTarget } from './target.ts';
-import { endWrite, leaveWrite, readSecret, withVault, yieldWrite } from './vault-side.ts';
+import { endWrite, leaveWrite, readSecret, yieldWrite } from './vault-side.ts';
 
 /** Failures after which it isn't clear whether the vault has removed it. */
 const unclear = ['invalid', 'timeout', 'unavailable'];

@@ -1,28 +1,8 @@
-import { type Connection, openConnection } from '@keyferry/connections';
+import type { Connection } from '@keyferry/connections';
 import { classOf, KeyferryError, vaultFailure } from '@keyferry/core';
 import { type Backend, endIntent, leaveIntent, makeDue, type Tx, type WriteIntent } from '@keyferry/store';
 import type { SecretReading } from '@keyferry/vaults';
 import type { WriteServices } from './request.ts';
-
-/** How long a vault may take while a request waits for it, in milliseconds. */
-const deadlineMs = 15_000;
-
-/** Works on a backend's vault, within the time that a request may take. Rejects as `work` does, or with `vault_timeout`. */
-export async function withVault<Result>(
-  services: WriteServices,
-  backend: Backend,
-  work: (connection: Connection, signal: AbortSignal) => Promise<Result>,
-): Promise<Result> {
-  const signal = AbortSignal.timeout(deadlineMs);
-  try {
-    await using connection = await openConnection(services, backend, signal);
-    return await work(connection, signal);
-  } catch (error) {
-    if (!signal.aborted || error !== signal.reason) throw error;
-    const seconds = deadlineMs / 1000;
-    throw vaultFailure('timeout', `The vault of "${backend.name}" did not answer in ${seconds} seconds.`);
-  }
-}
 
 /** A secret as the vault has it now; null where it proves to have none. */
 export async function readSecret(

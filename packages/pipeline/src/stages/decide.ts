@@ -3,6 +3,7 @@ import {
   type KeyType,
   keptSide,
   type Lifecycle,
+  maxValueBytes,
   type Outcome,
   pushes,
   type RemoteReading,
@@ -24,9 +25,6 @@ import type { Judge, Judgement } from '@keyferry/validation';
 import type { SecretReading, Written } from '@keyferry/vaults';
 import type { Reading } from './commit-part.ts';
 import { writeOf, writeOfPushed } from './write-of.ts';
-
-/** Twice what Vault takes, and more than any other vault does. */
-const maxValueBytes = 2 * 1024 * 1024;
 
 export interface Decision extends Omit<Judged, 'change'> {
   write: KeyWrite | null;

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { describeError, SecretValue } from '@keyferry/core';
+import { describeError, SecretValue, uuidOf } from '@keyferry/core';
 import {
   type Issue,
   type SealedValue,
@@ -100,7 +100,5 @@ const tokenOf = ({ item, known }: Push) => writeToken(known, item.reading.versio
  * The same for the same value over the same version of the vault: sent again, it is one write. Over another version it is another
  * one, since a vault that has seen a token leaves what it has since as it is.
  */
-export function writeToken({ id, version }: { id: string; version: number }, over: string | null): string {
-  const digest = hash('sha256', JSON.stringify([id, version, over]), 'hex');
-  return `${digest.slice(0, 8)}-${digest.slice(8, 12)}-8${digest.slice(13, 16)}-8${digest.slice(17, 20)}-${digest.slice(20, 32)}`;
-}
+export const writeToken = ({ id, version }: { id: string; version: number }, over: string | null): string =>
+  uuidOf(hash('sha256', JSON.stringify([id, version, over]), 'buffer'));
