@@ -113,6 +113,49 @@ describe('where it had not', () => {
   });
 });
 
+describe('what was deleted does not come back', () => {
+  test('with a write before it whose answer was lost', async () => {
+    const backend = await house.addWritable();
+    kv().put('bifrost/theirs', { value: 'theirs' });
+    await house.cycle(backend);
+    const away = house.vault.faults.inject({ effect: { kind: 'reset' }, path: 'secret/data/*' });
+    expect(await codeOf(house.put('bifrost/theirs', 'ours'))).toBe('vault_unavailable');
+    expect(await codeOf(house.remove('bifrost/theirs'))).toBe('vault_unavailable');
+    away.remove();
+    expect(await house.remove('bifrost/theirs')).toMatchObject({ removedFrom: 'store' });
+    expect(await house.intents()).toEqual([]);
+    await house.cycle(backend);
+    expect(await house.row('bifrost/theirs')).toMatchObject({ state: 'archived', tombstone: true, version: 2 });
+  });
+
+  test('with a write that somebody else is at', async () => {
+    const backend = await house.addWritable();
+    kv().put('bifrost/theirs', { value: 'theirs' });
+    await house.cycle(backend);
+    const fault = { effect: { kind: 'hang_in_body' }, method: 'POST', path: 'secret/data/*', times: 1 } as const;
+    const slow = house.vault.faults.inject(fault);
+    const writing = house.put('bifrost/theirs', 'ours');
+    await expect.poll(() => slow.hits).toBe(1);
+    expect(await codeOf(house.remove('bifrost/theirs'))).toBe('write_conflict');
+    expect(await writing).toMatchObject({ version: 2 });
+    expect(await house.remove('bifrost/theirs')).toMatchObject({ removedFrom: 'store' });
+  });
+
+  test('where somebody makes a secret of its name in the vault later, whatever the policy', async () => {
+    const backend = await house.addBackend({ writes: 'local', conflict_policy: 'local_wins' });
+    await house.put('bifrost/here', 'ours');
+    kv().put('bifrost/both', { value: 'one' });
+    await house.cycle(backend);
+    await house.put('bifrost/both', 'ours');
+    for (const path of ['bifrost/here', 'bifrost/both']) await house.remove(path);
+    kv().deleteMetadata('bifrost/both');
+    await house.cycle(backend);
+    for (const path of ['bifrost/here', 'bifrost/both']) kv().put(path, { value: 'theirs' });
+    expect((await house.cycle(backend)).counts).toMatchObject({ restored: 2, ahead: 0 });
+    for (const path of ['bifrost/here', 'bifrost/both']) expect(await house.value(path)).toBe('{"value":"theirs"}');
+  });
+});
+
 test('keys that hold the credentials of a backend can’t be deleted', async () => {
   await house.addWritable();
   await house.put('bifrost/token', 'x');

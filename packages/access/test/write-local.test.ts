@@ -58,6 +58,42 @@ describe('a value that is stored here alone', () => {
     expect(await house.row('bifrost/a')).toMatchObject({ state: 'active', expires_at: null, purge_at: null });
   });
 
+  test('isn’t over with the expiry of the value that the vault still has', async () => {
+    const backend = await addLocal();
+    const expires_at = new Date(house.clock.now().getTime() + 60_000).toISOString();
+    const one = { customMetadata: { expires_at } };
+    house.vault.kv('secret').put('bifrost/a', { value: 'one' }, one);
+    await house.cycle(backend);
+    house.clock.advance(120);
+    await house.sweep();
+    await house.put('bifrost/a', 'two');
+    house.vault.kv('secret').put('bifrost/a', { value: 'one' }, one);
+    expect((await house.cycle(backend)).counts).toMatchObject({ ahead: 1 });
+    expect(await house.row('bifrost/a')).toMatchObject({ state: 'active', expires_at: null });
+    await house.sweep();
+    expect(await house.states()).toEqual({ 'bifrost/a': 'active' });
+    await house.change(backend, { access_mode: 'read_and_write', writes: 'write_through' });
+    expect((await house.cycle(backend)).counts).toMatchObject({ pushed: 1 });
+    expect(inVault('bifrost/a')).toBe('{"value":"two"}');
+  });
+
+  test('stays, as one that is only here, where the key had gone from the vault before', async () => {
+    const backend = await addLocal();
+    for (const path of ['bifrost/a', 'bifrost/b', 'bifrost/c', 'bifrost/keep'])
+      house.vault.kv('secret').put(path, { value: 'one' });
+    await house.cycle(backend);
+    await house.remove('bifrost/b');
+    for (const path of ['bifrost/a', 'bifrost/b']) house.vault.kv('secret').deleteMetadata(path);
+    await house.cycle(backend);
+    expect(await house.states()).toMatchObject({ 'bifrost/a': 'deprecated', 'bifrost/b': 'archived' });
+    for (const path of ['bifrost/a', 'bifrost/b']) await house.put(path, 'two');
+    expect((await house.cycle(backend)).counts).toMatchObject({ deprecated: 0 });
+    expect(await house.states()).toMatchObject({ 'bifrost/a': 'active', 'bifrost/b': 'active' });
+    await house.change(backend, { access_mode: 'read_and_write', writes: 'write_through' });
+    expect((await house.cycle(backend)).counts).toMatchObject({ pushed: 2 });
+    expect(inVault('bifrost/b')).toBe('{"value":"two"}');
+  });
+
   test('tells the key’s story, audit and time of rotation', async () => {
     await addLocal({ lifecycle_rules: [{ paths: ['bifrost/**'], rotate_every_seconds: 3600 }] });
     await house.put('bifrost/a', 'one');

@@ -126,6 +126,27 @@ describe('a secret that is known', () => {
   });
 });
 
+describe('the very value that a key had', () => {
+  test('brings it back where it was deleted here', async () => {
+    const backend = await house.addWritable();
+    house.vault.kv('secret').put('bifrost/a', { value: 'one' });
+    await house.cycle(backend);
+    await house.remove('bifrost/a');
+    expect(await house.put('bifrost/a', 'one')).toMatchObject({ version: 2, remoteVersion: '2' });
+    expect(await house.row('bifrost/a')).toMatchObject({ state: 'active', tombstone: false, remote_version: '2' });
+  });
+
+  test('brings it back where it had gone from the vault', async () => {
+    const backend = await house.addWritable();
+    for (const path of ['bifrost/a', 'bifrost/keep']) house.vault.kv('secret').put(path, { value: 'one' });
+    await house.cycle(backend);
+    house.vault.kv('secret').deleteMetadata('bifrost/a');
+    await house.cycle(backend);
+    expect(await house.put('bifrost/a', 'one')).toMatchObject({ version: 2, remoteVersion: '1', owned: true });
+    expect(await house.states()).toMatchObject({ 'bifrost/a': 'active' });
+  });
+});
+
 describe('failures', () => {
   test('an answer that is lost is found out by reading', async () => {
     await house.addWritable();
@@ -239,7 +260,8 @@ describe('what others do between the vault and here', () => {
     await house.put('bifrost/a', 'one');
     const { writing } = await held('bifrost/a', 'ours');
     expect(inVault('bifrost/a')).toBe('{"value":"ours"}');
-    house.clock.advance(5);
+    // Its claim is over by then.
+    house.clock.advance(600);
     house.vault.kv('secret').put('bifrost/a', { value: 'theirs' });
     await house.cycle(backend);
     expect(await codeOf(writing)).toBe('write_conflict');

@@ -65,8 +65,8 @@ export interface Settlement {
  * version, so a secret that was destroyed and made anew, whose numbers start again, is not taken for an older one.
  */
 export function settle(known: KnownKey | null, remote: RemoteReading, policy: ConflictPolicy, now: Date): Settlement {
-  const expired = remote.expiresAt !== null && remote.expiresAt <= now;
-  if (known === null) return { outcome: 'added', write: 'value', state: expired ? 'expired' : 'active' };
+  if (known === null)
+    return { outcome: 'added', write: 'value', state: hasPassed(remote.expiresAt, now) ? 'expired' : 'active' };
   if (isOlder(remote, known)) return { outcome: 'skipped', write: 'none', state: known.state };
 
   const changedRemotely = remote.digest !== known.baseDigest;
@@ -75,10 +75,12 @@ export function settle(known: KnownKey | null, remote: RemoteReading, policy: Co
   const wins = changedLocally && changedRemotely ? policyFor(known, remote, policy) : policy;
   // What was deleted here stays so, unless the vault's value takes its place.
   const takesRemote = changedRemotely && (!changedLocally || wins === 'backend_wins');
-  const state = known.tombstone && !takesRemote ? known.state : stateOf(known, remote, expired);
+  const expiresAt = takesRemote || remote.digest === local ? remote.expiresAt : expiryBeside(known, remote, now);
+  const found = { ...remote, expiresAt };
+  const state = known.tombstone && !takesRemote ? known.state : stateOf(known, found, hasPassed(expiresAt, now));
   const moved = state !== known.state;
   const restored = moved && state === 'active';
-  const metadata = metadataDiffers(known, remote) || moved || known.missed ? 'metadata' : 'none';
+  const metadata = metadataDiffers(known, found) || moved || known.missed ? 'metadata' : 'none';
 
   if (remote.digest === local)
     return {
@@ -96,6 +98,32 @@ export function settle(known: KnownKey | null, remote: RemoteReading, policy: Co
     case 'manual':
       return { outcome: 'conflicting', write: 'none', state: known.state };
   }
+}
+
+const hasPassed = (time: Date | null, now: Date): boolean => time !== null && time <= now;
+
+/**
+ * When a value that was written here is over. That the vault's expiry has passed says nothing of it, where the vault still has
+ * the value of before.
+ */
+function expiryBeside(
+  known: KnownKey,
+  { digest, expiresAt }: Pick<RemoteReading, 'digest' | 'expiresAt'>,
+  now: Date,
+): Date | null {
+  const isOwn = !known.rolledBack && !known.tombstone && known.localDigest !== known.baseDigest;
+  return isOwn && digest === known.baseDigest && hasPassed(expiresAt, now) ? known.expiresAt : expiresAt;
+}
+
+/** When a key is over after it was settled. */
+export function expiryAfter(
+  known: KnownKey | null,
+  settlement: Settlement,
+  remote: Pick<RemoteReading, 'digest' | 'expiresAt'>,
+  now: Date,
+): Date | null {
+  const keepsOwn = known !== null && keptSide(known, settlement, remote.digest) === 'local';
+  return keepsOwn ? expiryBeside(known, remote, now) : remote.expiresAt;
 }
 
 /** Where both sides have changed. A rollback is no value of its own: whatever else the vault has next takes its place. */

@@ -141,6 +141,16 @@ test.each([
   expect(outcomeOf({ state: 'expired', expiresAt: hours(-1) }, { ...same, ...difference })).toBe(expected);
 });
 
+test('a key that is ahead of the vault is not over with the value that the vault still has', () => {
+  const ahead = { localDigest: 'l', expiresAt: null };
+  expect(outcomeOf(ahead, { ...same, expiresAt: hours(-1) })).toBe('ahead, none, active');
+  expect(outcomeOf({ ...ahead, expiresAt: hours(-1), state: 'expired' }, { ...same, expiresAt: hours(-1) })).toBe(
+    'ahead, none, expired',
+  );
+  expect(outcomeOf(ahead, { ...same, expiresAt: hours(1) })).toBe('ahead, metadata, active');
+  expect(outcomeOf({ ...ahead, rolledBack: true }, { ...same, expiresAt: hours(-1) })).toBe('ahead, metadata, expired');
+});
+
 test('a conflict that waits for a person leaves the key as it is, its state too', () => {
   expect(outcomeOf({ state: 'deprecated', localDigest: 'c' }, changed, 'manual')).toBe('conflicting, none, deprecated');
 });

@@ -72,8 +72,8 @@ export interface MadeSecret {
 }
 
 /**
- * Both sides have these values by now, and Keyferry owns the secrets. Leaves a key whose value is another by now. Returns those
- * that were noted.
+ * The vault has these values by now, and Keyferry owns the secrets. A key whose value is another by now is ahead of the vault.
+ * Returns those that were noted.
  */
 export async function noteMade(
   tx: Tx,
@@ -92,7 +92,7 @@ export async function noteMade(
     FROM unnest(${column((m) => m.id)}::uuid[], ${column((m) => m.digest)}::bytea[],
       ${column((m) => m.remoteVersion)}::text[], ${column((m) => m.remoteRevision)}::text[])
       AS w (id, digest, remote_version, remote_revision)
-    WHERE k.id = w.id AND k.local_digest = w.digest
+    WHERE k.id = w.id
     RETURNING k.id, k.state, k.version`.execute(tx);
   return rows;
 }
@@ -105,11 +105,15 @@ export async function keepOnlyHere(tx: Tx, keyIds: readonly string[], now: Date)
     WHERE id = ANY(${keyIds}::uuid[])`.execute(tx);
 }
 
-/** Both sides have deleted these: they are archived keys like any other. */
-export async function forgetTombstones(tx: Tx, keyIds: readonly string[], now: Date): Promise<void> {
+/**
+ * Both sides have deleted these: they are archived keys like any other. What somebody makes under their names in the vault one
+ * day is not in conflict with what they were.
+ */
+export async function forgetDeleted(tx: Tx, keyIds: readonly string[], now: Date): Promise<void> {
   if (keyIds.length === 0) return;
-  await sql`UPDATE keys SET tombstone = false, owned = false, remote_digest = '', row_version = row_version + 1, updated_at = ${now}
-    WHERE id = ANY(${keyIds}::uuid[]) AND tombstone`.execute(tx);
+  await sql`UPDATE keys SET tombstone = false, owned = false, owned_for = NULL, base_digest = local_digest,
+      remote_digest = '', remote_version = NULL, remote_revision = NULL, row_version = row_version + 1, updated_at = ${now}
+    WHERE id = ANY(${keyIds}::uuid[]) AND state = 'archived'`.execute(tx);
 }
 
 /** The vault was proven to have nothing of these: what is there under their names one day, somebody else has made. */

@@ -14,6 +14,8 @@ export interface WritableKey extends ValueKey {
   rolledBack: boolean;
   /** Deleted here, and not in the vault. */
   tombstone: boolean;
+  /** Why it went, where it did. */
+  deprecatedFor: 'absent' | 'out_of_scope' | null;
   /** Keyferry made the secret in the vault. */
   owned: boolean;
   ownedFor: string | null;
@@ -31,6 +33,7 @@ const writable = (tx: Tx) =>
       'metadata',
       'rolled_back as rolledBack',
       'tombstone',
+      'deprecated_for as deprecatedFor',
       'owned',
       'owned_for as ownedFor',
     ]);
@@ -160,6 +163,7 @@ export async function writeKeyValue(
         remote_revision: key.expiresAt === null ? remote.revision : null,
         missing_since: null,
       }),
+      ...(!remote && isGone(key) && onlyHere),
       rolled_back: false,
       tombstone: false,
       expires_at: expiresAt,
@@ -171,6 +175,20 @@ export async function writeKeyValue(
     .execute();
   return { ...key, version: value.version, localDigest: digest, expiresAt, valueAt: now };
 }
+
+/** Whether it is known, and settled, that the vault has nothing of it: what is written then is no change beside the vault's. */
+const isGone = ({ remoteDigest, deprecatedFor }: WritableKey) =>
+  remoteDigest.length === 0 || deprecatedFor === 'absent';
+
+const onlyHere = {
+  base_digest: Buffer.alloc(0),
+  remote_digest: Buffer.alloc(0),
+  remote_version: null,
+  remote_revision: null,
+  remote_created_at: null,
+  missing_since: null,
+  owned: false,
+};
 
 const asVersion = ({ remote, ...value }: WrittenValue) => ({
   ...value,
@@ -190,10 +208,11 @@ export async function noteOwned(
 
 /** Notes that a locked key was deleted by whoever uses Keyferry: `tombstone`, where the vault still has its secret. */
 export async function noteDeleted(tx: Tx, keyId: string, { tombstone }: { tombstone: boolean }): Promise<void> {
-  // What is in the vault under this name later is not what was made here.
+  // What is in the vault under this name later is not what was made here, nor in conflict with it.
   const gone = {
     owned: false,
     owned_for: null,
+    base_digest: sql<Buffer>`local_digest`,
     remote_digest: Buffer.alloc(0),
     remote_version: null,
     remote_revision: null,
@@ -213,6 +232,8 @@ export async function stampWrite(tx: Tx, backendId: string, keyId: string): Prom
   const { numAffectedRows } = await sql`
     WITH raised AS (UPDATE backends SET write_seq = write_seq + 1 WHERE id = ${backendId} AND state <> 'removed'
       RETURNING write_seq)
-    UPDATE keys SET write_seq = raised.write_seq FROM raised WHERE keys.id = ${keyId}`.execute(tx);
+    UPDATE keys SET write_seq = raised.write_seq, row_version = row_version + 1 FROM raised WHERE keys.id = ${keyId}`.execute(
+    tx,
+  );
   if (Number(numAffectedRows) !== 1) throw new KeyferryError('backend_not_found', 'The backend was removed.');
 }

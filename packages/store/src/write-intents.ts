@@ -60,6 +60,17 @@ export async function beginIntent(
   return { begun, stored };
 }
 
+/** The write to a secret that was begun and is not stored, if there is one. */
+export async function findIntent(tx: Tx, backendId: string, remotePath: string): Promise<WriteIntent | undefined> {
+  return await tx
+    .selectFrom('write_intents')
+    .selectAll()
+    .where('backend_id', '=', backendId)
+    .where('remote_hash', '=', remoteHash(remotePath))
+    .forUpdate()
+    .executeTakeFirst();
+}
+
 /** Takes over a write whose process has left it. */
 export async function takeIntent(tx: Tx, { backend_id, remote_hash }: WriteIntent, now: Date): Promise<void> {
   await tx

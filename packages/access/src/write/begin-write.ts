@@ -1,6 +1,6 @@
 import { beginIntent, type NewIntent, takeIntent, type WriteIntent } from '@keyferry/store';
 import type { WriteServices } from './request.ts';
-import { writeConflict } from './vault-side.ts';
+import { atWork } from './vault-side.ts';
 
 /** A write that is noted; `doubt` where it was begun before, so that the vault may have made it already. */
 export interface Begun {
@@ -22,14 +22,14 @@ export async function beginWrite(
     const { begun, stored } = await services.store.inTenant(wanted.tenantId, async (tx) => {
       const intent = await beginIntent(tx, wanted, now);
       if (intent.begun) return intent;
-      if (intent.stored.claimed_until > now && intent.stored.id !== wanted.id) throw atWork(wanted);
+      if (intent.stored.claimed_until > now && intent.stored.id !== wanted.id) throw atWork(wanted.localPath);
       await takeIntent(tx, intent.stored, now);
       return intent;
     });
     if (begun || isSame(stored, wanted)) return { intent: stored, doubt: !begun };
     await settle(stored);
   }
-  throw atWork(wanted);
+  throw atWork(wanted.localPath);
 }
 
 /** The same write, whoever asks for it. */
@@ -38,5 +38,3 @@ const isSame = (stored: WriteIntent, wanted: NewIntent) =>
   stored.local_path === wanted.localPath &&
   stored.value_digest.equals(wanted.valueDigest) &&
   stored.owned_for === wanted.ownedFor;
-
-const atWork = ({ localPath }: NewIntent) => writeConflict(localPath, 'somebody else is writing it at this moment');

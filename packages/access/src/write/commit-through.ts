@@ -1,6 +1,7 @@
 import type { Connection } from '@keyferry/connections';
 import { endIntent, findWritableKey, noteOwned, stampWrite, type Tx, type WritableKey } from '@keyferry/store';
 import { storedEtag } from '../etag.ts';
+import { isAgreed } from './agreed.ts';
 import { auditWrite, type CommitContext, commitValue, type RemoteSide } from './commit-value.ts';
 import type { JudgedValue } from './judge-value.ts';
 import type { WrittenSecret } from './request.ts';
@@ -56,8 +57,8 @@ async function commit(storing: Storing, remote: RemoteSide, before: number | nul
     const key = (await findWritableKey(tx, target.localPath, { lock: true })) ?? null;
     const own = key && key.backendId === backend.id && key.remotePath === target.remotePath;
     if (key && !own) return { key };
-    const carried = key?.localDigest.equals(judged.digest) && key.remoteDigest.equals(judged.digest);
-    if (key && carried) {
+    // One that has the value, and isn't served, is not what was asked for.
+    if (key && isAgreed(key, judged, now)) {
       const written = await noteCarried(tx, storing, key, remote);
       await endIntent(tx, intent);
       return { written: await answer(tx, written) };

@@ -1,11 +1,13 @@
 import { KeyferryError } from '@keyferry/core';
-import { channelOfOwner, dependentsOf, findWritableKey, type Tx, type WritableKey } from '@keyferry/store';
+import { channelOfOwner, dependentsOf, findIntent, findWritableKey, type Tx, type WritableKey } from '@keyferry/store';
 import { commitDeletion } from './commit-deletion.ts';
+import { finishLeft, type LeftWrite, takeLeft } from './finish-left.ts';
 import { idempotently } from './idempotent.ts';
 import { refuseUnmet } from './precondition.ts';
 import { removeThrough } from './remove-through.ts';
-import type { DeletedSecret, DeleteRequest, WriteServices } from './request.ts';
+import type { Attempt, DeletedSecret, DeleteRequest, WriteServices } from './request.ts';
 import { findTarget, type WriteTarget } from './target.ts';
+import { atWork, writeConflict } from './vault-side.ts';
 
 /**
  * Deletes the key of a local path. Its secret goes from the vault, recoverably, where Keyferry had made it there and
@@ -14,34 +16,52 @@ import { findTarget, type WriteTarget } from './target.ts';
  * `write_conflict`, or a vault's failure.
  */
 export async function deleteSecret(services: WriteServices, request: DeleteRequest): Promise<DeletedSecret> {
-  const { tenantId, path, by } = request;
+  const { tenantId, path } = request;
   return await idempotently(
     services,
     { ...request, parts: ['DELETE', path] },
     () => 200,
     async (attempt) => {
-      const now = services.now();
-      const found = await services.store.inTenant(tenantId, async (tx) => {
-        const target = await findDeletable(tx, path, now, request);
-        const { backend, key } = target;
-        if (key.owned && backend.writes === 'write_through') return target;
-        const said = { tenantId, by, now, removedFrom: 'store' as const, tombstone: key.remoteDigest.length > 0 };
-        const deleted = await commitDeletion(tx, services, backend, key.id, said);
-        if (!deleted) throw notServed(path);
-        return await attempt.answer(tx, deleted);
-      });
-      return 'removedFrom' in found ? found : await removeThrough(services, request, found, attempt);
+      for (let round = 0; round < maxRounds; round++) {
+        const found = await services.store.inTenant(tenantId, (tx) => deleteHere(tx, services, request, attempt));
+        if ('removedFrom' in found) return found;
+        if (!('left' in found)) return await removeThrough(services, request, found, attempt);
+        await finishLeft(services, request, await services.keyring.ofTenant(tenantId), found);
+      }
+      throw writeConflict(path, 'others write it again and again');
     },
   );
 }
 
-/** The key that is deleted, locked. */
-async function findDeletable(
+/** What was left unfinished is settled before it is looked at again. */
+const maxRounds = 3;
+
+/** Deletes it here, unless it has to go from its vault, or a write to the vault was left unfinished before. */
+async function deleteHere(
   tx: Tx,
-  path: string,
-  now: Date,
+  services: WriteServices,
   request: DeleteRequest,
-): Promise<WriteTarget & { key: WritableKey }> {
+  attempt: Attempt<DeletedSecret>,
+): Promise<DeletedSecret | DeletableTarget | LeftWrite> {
+  const { tenantId, path, by } = request;
+  const now = services.now();
+  const target = await findDeletable(tx, path, now, request);
+  const { backend, key, remotePath } = target;
+  if (key.owned && backend.writes === 'write_through') return target;
+  const left = await takeLeft(tx, target, now);
+  if (left) return left;
+  // Whoever is at it would bring the key back.
+  if (await findIntent(tx, backend.id, remotePath)) throw atWork(path);
+  const said = { tenantId, by, now, removedFrom: 'store' as const, tombstone: key.remoteDigest.length > 0 };
+  const deleted = await commitDeletion(tx, services, backend, key.id, said);
+  if (!deleted) throw notServed(path);
+  return await attempt.answer(tx, deleted);
+}
+
+type DeletableTarget = WriteTarget & { key: WritableKey };
+
+/** The key that is deleted, locked. */
+async function findDeletable(tx: Tx, path: string, now: Date, request: DeleteRequest): Promise<DeletableTarget> {
   const archived = (key: WritableKey | undefined) => key?.state === 'archived';
   if (archived(await findWritableKey(tx, path))) throw notServed(path);
   const target = await findTarget(tx, path, { lock: true });

@@ -1,6 +1,7 @@
 import { isServed, KeyferryError } from '@keyferry/core';
 import { storedEtag } from '../etag.ts';
 import { commitValue } from './commit-value.ts';
+import { finishLeft, takeLeft } from './finish-left.ts';
 import { judgeValue } from './judge-value.ts';
 import { refuseUnmet } from './precondition.ts';
 import type { Attempt, PutRequest, WriteServices, WrittenSecret } from './request.ts';
@@ -33,10 +34,13 @@ export async function putLocal(
         const unchanged = { path, version: key.version, remoteVersion: null, created: false, owned: key.owned, etag };
         return await attempt.answer(tx, { ...unchanged, writtenTo: 'store' });
       }
+      const left = await takeLeft(tx, target, now);
+      if (left) return left;
       const committed = await commitValue(tx, { tenantId, keys, by, now }, target, judged, null);
       return committed && (await attempt.answer(tx, committed));
     });
-    if (written) return written;
+    if (written && 'etag' in written) return written;
+    if (written) await finishLeft(services, request, keys, written);
   }
   throw changedMeanwhile(path);
 }

@@ -1,7 +1,7 @@
 import { withVault } from '@keyferry/connections';
-import { isServed } from '@keyferry/core';
 import { findWritableKey, type TenantKeys, type WritableKey } from '@keyferry/store';
 import { storedEtag } from '../etag.ts';
+import { isAgreed } from './agreed.ts';
 import { beginWrite } from './begin-write.ts';
 import { storeWritten } from './commit-through.ts';
 import type { JudgedValue } from './judge-value.ts';
@@ -72,13 +72,6 @@ async function refuseOrEnd(write: Parameters<typeof endWrite>[0], refuse: () => 
     await endWrite(write);
     throw error;
   }
-}
-
-/** Whether both sides have had this value, and the key is served. */
-function isAgreed(key: WritableKey, { digest }: JudgedValue, now: Date): boolean {
-  const { state, rolledBack, localDigest, remoteDigest } = key;
-  const same = localDigest.equals(digest) && remoteDigest.equals(digest);
-  return state === 'active' && isServed(key, now) && !rolledBack && same;
 }
 
 /** The answer where nothing has to be written. */

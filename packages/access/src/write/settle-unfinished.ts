@@ -5,7 +5,7 @@ import { storeWritten } from './commit-through.ts';
 import type { CommitContext } from './commit-value.ts';
 import { describeValue } from './judge-value.ts';
 import type { WriteTarget } from './target.ts';
-import { type BegunWrite, endWrite, readSecret } from './vault-side.ts';
+import { type BegunWrite, endWrite, leaveWrite, readSecret } from './vault-side.ts';
 
 interface Unfinished extends BegunWrite {
   connection: Connection;
@@ -14,10 +14,16 @@ interface Unfinished extends BegunWrite {
   context: Omit<CommitContext, 'now'>;
 }
 
-/** Finds out whether the vault has made a write whose process left it. If so, it is stored as it would have been then. */
+/**
+ * Finds out whether the vault has made a write whose process left it. If so, it is stored as it would have been then. Where the
+ * vault can't be asked, the write is left again.
+ */
 export async function settleUnfinished(unfinished: Unfinished): Promise<void> {
   const { connection, signal, intent, target, context, backend } = unfinished;
-  const found = await readSecret(connection, intent.remote_path, signal);
+  const found = await readSecret(connection, intent.remote_path, signal).catch(async (error: unknown) => {
+    await leaveWrite(unfinished);
+    throw error;
+  });
   if (intent.kind === 'remove') {
     if (found === null && target.key) await storeRemoved(unfinished, target.key.id, async (_tx, deleted) => deleted);
     else await endWrite(unfinished);

@@ -54,5 +54,8 @@ export async function yieldWrite(write: BegunWrite): Promise<KeyferryError> {
   return writeConflict(intent.local_path, `the vault of "${backend.name}" has another value of it than is known here`);
 }
 
+export const atWork = (path: string): KeyferryError =>
+  writeConflict(path, 'somebody else is writing it at this moment');
+
 export const writeConflict = (path: string, why: string): KeyferryError =>
   new KeyferryError('write_conflict', `"${path}" was left as it is: ${why}.`);

@@ -55,7 +55,7 @@ export async function settleConflicts(
   const groups = Map.groupBy(told, ({ keep, actor }) => JSON.stringify([keep, actor]));
   return [...groups.values()].flatMap((group) => {
     const [{ keep, actor } = { keep: 'both', actor: null }] = group;
-    const paths = group.map(({ path }) => path);
+    const paths = group.map(({ path }) => path).sort();
     return keyEvents('conflict.resolved', backend, cycleId, paths, { keep, actor });
   });
 }

@@ -10,7 +10,7 @@ import {
   changedCandidates,
   dropCandidates,
   endWrites,
-  forgetTombstones,
+  forgetDeleted,
   holdStage,
   type Issue,
   keepOnlyHere,
@@ -18,7 +18,6 @@ import {
   lockKeys,
   moveKeys,
   type NewEvent,
-  noteAbsent,
   type RemovalFacts,
   removalFacts,
   type Tx,
@@ -104,7 +103,7 @@ async function settleGone(run: StageRun, tx: Tx, settled: readonly SettledKey[],
   const those = (verdict: AbsentVerdict) => settled.filter((key) => key.verdict === verdict);
   const [staying, forgotten, conflicting] = [those('stays'), those('forgotten'), those('conflicting')];
   await keepOnlyHere(tx, idsOf(staying), now);
-  await forgetTombstones(tx, idsOf(forgotten), now);
+  await forgetDeleted(tx, idsOf(forgotten), now);
   const deleted = await deleteHere(run, tx, those('deleted'), moment);
   const found = conflicting.map(({ id, localPath, facts }) => ({
     ...goneSide,
@@ -156,7 +155,7 @@ async function deleteHere(
     cause: byCycle(cycle.id),
     now,
   });
-  await noteAbsent(tx, idsOf(gone));
+  await forgetDeleted(tx, idsOf(gone), now);
   await endWrites(
     tx,
     gone.flatMap(({ facts }) => facts.removal ?? []),

@@ -1,4 +1,4 @@
-import type { Settlement } from '@keyferry/core';
+import { expiryAfter, type Settlement } from '@keyferry/core';
 import { type KeyWrite, type StoredKey, valueBinding } from '@keyferry/store';
 import type { Written } from '@keyferry/vaults';
 import type { DecisionInput, Settled } from './decide.ts';
@@ -17,6 +17,7 @@ export function writeOf(
   const sealed = (bytes: Buffer, number: number) =>
     keys.seal(bytes, valueBinding(backend.tenant_id, keyId, number)).ciphertext;
   const digests = digestsAfter(settlement, known, digest);
+  const expiresAt = expiryAfter(known, settlement, { ...reading, digest: digest.toString('hex') }, now);
   const overlap = known && replaces ? lifecycle.overlapOf(item.local) : 0;
   return {
     id: keyId,
@@ -32,8 +33,8 @@ export function writeOf(
     remoteRevision: reading.revision,
     remoteCreatedAt: reading.createdAt,
     ...digests,
-    expiresAt: reading.expiresAt,
-    ...timesAfter(settlement, { item, known, lifecycle, now, replaces }),
+    expiresAt,
+    ...timesAfter(settlement, { item, known, lifecycle, now, replaces, expiresAt }),
     rolledBack: known?.rolledBack === true && !digests.localDigest.equals(digest),
     tombstone: known?.tombstone === true && !replaces,
     owned: begun?.creates === true,
@@ -54,8 +55,12 @@ export function writeOf(
 
 /** The same of a key whose value here was written to the vault just now: both sides have it. */
 export function writeOfPushed(input: DecisionInput, settled: Settled, known: StoredKey, written: Written): KeyWrite {
-  const { version, revision } = written;
-  const item = { ...input.item, reading: { ...input.item.reading, version, revision } };
+  const { reading } = input.item;
+  const remote = { ...reading, digest: settled.digest.toString('hex') };
+  const expiresAt = expiryAfter(known, settled.settlement, remote, input.now);
+  // Whether the former expiry is that of the new value as well only a reading shows.
+  const revision = reading.expiresAt === null ? written.revision : null;
+  const item = { ...input.item, reading: { ...reading, version: written.version, revision, expiresAt } };
   const digest = Buffer.from(known.localDigest, 'hex');
   const settlement: Settlement = { ...settled.settlement, write: 'metadata' };
   // What was read of the value before says nothing of this one.
@@ -77,7 +82,8 @@ function timesAfter(
     lifecycle,
     now,
     replaces,
-  }: Pick<DecisionInput, 'item' | 'known' | 'lifecycle' | 'now'> & { replaces: boolean },
+    expiresAt,
+  }: Pick<DecisionInput, 'item' | 'known' | 'lifecycle' | 'now'> & { replaces: boolean; expiresAt: Date | null },
 ) {
   const { purgeAt, expiryReminderAt, rotationDueAt } = lifecycle.timesOf(
     {
@@ -86,7 +92,7 @@ function timesAfter(
       revoked: known?.revoked ?? false,
       stateChangedAt: known && known.state === state ? known.stateChangedAt : now,
       deprecatedAt: state === 'active' ? null : (known?.deprecatedAt ?? null),
-      expiresAt: item.reading.expiresAt,
+      expiresAt,
       valueAt: known && !replaces ? known.valueAt : (item.reading.createdAt ?? now),
       archiveReminderAt: null,
       expiryReminderAt: known?.expiryReminderAt ?? null,
