@@ -56,6 +56,7 @@ export function shoeboxKind(boxes: ReadonlyMap<string, Shoebox>): VaultDefinitio
       write: false,
       compareAndSet: 'checked',
       restore: false,
+      leadingSlash: false,
     },
     quotas: [{ operations: ['read'], calls: 10_000, seconds: 1 }],
     policies: { read_only: 'Know the password.', read_and_write: 'Have a pen.' },

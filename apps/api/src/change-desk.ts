@@ -15,6 +15,7 @@ const mostWaitingBytes = 4 * 1024 * 1024;
 
 export function createChangeDesk(secrets: SecretReader): ChangeDesk {
   const open = new Map<PassThrough, Following>();
+  let closed = false;
   const send = (stream: PassThrough, message: ChangeMessage) => {
     stream.write(`data: ${JSON.stringify(message)}\n\n`);
     if (stream.writableLength > mostWaitingBytes) stream.destroy();
@@ -40,11 +41,19 @@ export function createChangeDesk(secrets: SecretReader): ChangeDesk {
       send(stream, { type: 'hello', position: following.position() });
       for (const change of early) send(stream, change);
       early = null;
+      if (closed) end(stream, following);
       return stream;
     },
     close() {
+      closed = true;
       clearInterval(timer);
-      for (const stream of open.keys()) stream.end();
+      for (const [stream, following] of open) end(stream, following);
     },
   };
+}
+
+/** Nothing may be written to what was ended. */
+function end(stream: PassThrough, following: Following): void {
+  following.stop();
+  stream.end();
 }

@@ -3,12 +3,13 @@ import { describeError, KeyferryError } from '@keyferry/core';
 import { refuseOtherContainer } from '@keyferry/pipeline';
 import { allTenants, type Backend, listBackends } from '@keyferry/store';
 
-/** Throws `vault_ping_failed` unless every required vault answers and lets us in. */
+/** Throws `vault_ping_failed` unless every required vault that nobody has paused answers and lets us in. */
 export async function pingVaults(services: ConnectionServices): Promise<void> {
   const { store } = services;
   for (const tenantId of await allTenants(store)) {
     const backends = await store.inTenant(tenantId, (tx) => listBackends(tx));
-    await Promise.all(backends.filter(({ required }) => required).map((backend) => ping(services, backend)));
+    const asked = backends.filter(({ required, state }) => required && state !== 'paused');
+    await Promise.all(asked.map((backend) => ping(services, backend)));
   }
 }
 

@@ -76,3 +76,17 @@ test('it starts without a vault that is not required', async () => {
   await started();
   await other.drop();
 });
+
+test('a required vault that a person has paused is let alone', async () => {
+  vault.unseal();
+  const config = { address: vault.url, auth: { method: 'token', token: vault.rootToken } };
+  const other = await createDatabase();
+  environment.DATABASE_URL = other.url;
+  await started(async (api) => {
+    await send(api, 'POST', '', { name: 'main', kind: 'hashicorp', config, required: true });
+    await send(api, 'PATCH', '/main', { state: 'paused' });
+  });
+  vault.seal();
+  await started();
+  await other.drop();
+});

@@ -4,6 +4,7 @@ import { openRedis, waitForRedis } from '@keyferry/queue';
 import { defaultTenantId } from '@keyferry/store';
 import { redisUrl } from '@keyferry/testing/support/redis.ts';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { createChangeDesk } from '../src/change-desk.ts';
 import { startTestApi, type TestApi, token } from './support/test-api.ts';
 import { startWay, type Way } from './support/way.ts';
 
@@ -19,7 +20,8 @@ beforeAll(async () => {
   kv.put('bifrost/one', { value: canary });
   kv.put('bifrost/many', { user: 'ops', password: canary, port: 5432 });
   kv.put('bifrost/odd name #1%?', { value: 'odd' });
-  for (const name of ['going', 'revoked', 'expired', 'changing']) kv.put(`bifrost/${name}`, { value: 'x' });
+  for (const name of ['going', 'revoked', 'revoked-too', 'expired', 'changing'])
+    kv.put(`bifrost/${name}`, { value: 'x' });
   kv.put('proxied/one', { value: `${canary}-proxied` });
   api = await startTestApi({ revokeToken });
   const config = { address: vault.url, auth: { method: 'token', token: vault.rootToken } };
@@ -145,8 +147,12 @@ describe('a proxied secret', () => {
     const fault = vault.faults.inject({ effect: { kind: 'status', status: 503 }, path: '*/proxied/*' });
     expect((await get('proxied/one')).body).toMatchObject({ value: `${canary}-proxied`, stale: true });
     expect(await refusal('proxied/two')).toEqual([502, 'vault_unavailable']);
+    // Who has it already is told so as well.
+    const known = { 'if-none-match': String((await get('proxied/one')).headers.etag) };
+    expect(await get('proxied/one', known)).toMatchObject({ status: 200, body: { stale: true } });
     fault.remove();
     expect((await get('proxied/one')).body.stale).toBe(false);
+    expect((await get('proxied/one', known)).status).toBe(304);
     const forbidden = vault.faults.inject({ effect: { kind: 'status', status: 403 }, path: '*/proxied/*' });
     expect(await refusal('proxied/one')).toEqual([502, 'vault_forbidden']);
     forbidden.remove();
@@ -234,6 +240,7 @@ test('names are listed page by page', async () => {
     'bifrost/many sync',
     'bifrost/odd name #1%? sync',
     'bifrost/one sync',
+    'bifrost/revoked-too sync',
     'proxied/one proxy',
   ]);
   expect((await api.call('GET', '/v1/secrets?cursor=nonsense')).body.error.code).toBe('request_invalid');
@@ -287,6 +294,18 @@ describe('the change feed', () => {
     await vi.waitFor(() => expect(once.messages).not.toEqual([]));
     expect(once.messages[0]).toEqual(again.messages[0]);
     await Promise.all([again.stop(), once.stop()]);
+  });
+
+  test('ends for all when it closes, also for who comes just then', async () => {
+    const desk = createChangeDesk(api.secrets);
+    const early = await desk.follow(defaultTenantId);
+    const late = desk.follow(defaultTenantId);
+    desk.close();
+    api.secrets.flush(defaultTenantId);
+    for (const stream of [early, await late]) {
+      const chunks = await Array.fromAsync(stream);
+      expect(chunks.join('')).not.toContain('flush');
+    }
   });
 
   test('is not for who has no token', async () => {
@@ -351,6 +370,27 @@ describe('flushing', () => {
       await flush(api);
       // Its clock stands nearly still: Postgres is not asked again.
       await vi.waitFor(async () => expect((await seen()).value).toBe('after'), { timeout: 1_000, interval: 20 });
+    });
+
+    test('answers what was revoked or rolled back as it is, as soon as that is done', async () => {
+      const value = async (path: string) => (await peer.call('GET', `/v1/secrets/bifrost/${path}`)).body.value;
+      const code = async () => (await peer.call('GET', '/v1/secrets/bifrost/revoked-too')).body.error?.code;
+      expect([await value('changing'), await value('revoked-too')]).toEqual(['y', 'x']);
+      expect((await peer.call('POST', '/v1/rollback/bifrost/changing', { to: 1 })).status).toBe(200);
+      expect(await value('changing')).toBe('x');
+      const paths = ['bifrost/revoked-too'];
+      await peer.call('POST', '/v1/keys/revoke', { paths, reason: 'leaked', dry_run: true });
+      expect(await code()).toBeUndefined();
+      await peer.call('POST', '/v1/keys/revoke', { paths, reason: 'leaked' });
+      expect(await code()).toBe('key_not_served');
+    });
+
+    test('hears of what another one revoked within a second', async () => {
+      await peer.call('GET', '/v1/secrets/bifrost/many');
+      const request = { paths: ['bifrost/many'], reason: 'leaked' };
+      expect((await api.call('POST', '/v1/keys/revoke', request, revokeToken)).body.count).toBe(1);
+      const seenNow = async () => (await peer.call('GET', '/v1/secrets/bifrost/many')).status;
+      await vi.waitFor(async () => expect(await seenNow()).toBe(410), { timeout: 1_000, interval: 20 });
     });
 
     test('that is cut off from Redis and from the feed asks Postgres before it answers what is two seconds old', async () => {

@@ -1,4 +1,4 @@
-import { withVault } from '@keyferry/connections';
+import { type Connection, withVault } from '@keyferry/connections';
 import { classOf, KeyferryError, vaultFailure } from '@keyferry/core';
 import type { TenantKeys } from '@keyferry/store';
 import type { FetchOutcome, ListedFacts, SecretReading } from '@keyferry/vaults';
@@ -25,10 +25,9 @@ export async function readVault<Wanted extends { path: string }>(
   try {
     const keys = await services.keyring.ofTenant(backend.tenant_id);
     await withVault(services, backend, async (connection, deadline) => {
-      const refs = [...wanted.keys()].map((path) => ({ path, facts: nothingListed }));
-      for await (const outcome of connection.fetch(refs, deadline)) {
-        const one = left.get(outcome.path);
-        left.delete(outcome.path);
+      for await (const { name, outcome } of fetchNames(connection, [...wanted.keys()], deadline)) {
+        const one = left.get(name);
+        left.delete(name);
         if (one) tell(one, read(outcome, one.path, served, keys, services.now()));
       }
     });
@@ -39,6 +38,28 @@ export async function readVault<Wanted extends { path: string }>(
     for (const one of left.values()) tell(one, { error });
   }
 }
+
+/** What came of each name: of one with a slash in front, where that may be and there is none without. */
+async function* fetchNames(
+  connection: Connection,
+  names: readonly string[],
+  deadline: AbortSignal,
+): AsyncGenerator<{ name: string; outcome: FetchOutcome }> {
+  const absent: string[] = [];
+  for await (const outcome of connection.fetch(names.map(refOf), deadline)) {
+    const isAbsent = 'error' in outcome && classOf(outcome.error) === 'not_found';
+    if (isAbsent && connection.capabilities.leadingSlash && !outcome.path.startsWith('/')) absent.push(outcome.path);
+    else yield { name: outcome.path, outcome };
+  }
+  if (absent.length === 0) return;
+  for await (const outcome of connection.fetch(
+    absent.map((name) => refOf(`/${name}`)),
+    deadline,
+  ))
+    yield { name: outcome.path.slice(1), outcome };
+}
+
+const refOf = (path: string) => ({ path, facts: nothingListed });
 
 function read(outcome: FetchOutcome, path: string, served: ServedBackend, keys: TenantKeys, now: Date): Outcome {
   if ('reading' in outcome) return { secret: heldFrom(outcome.reading, outcome.path, path, served, keys, now) };

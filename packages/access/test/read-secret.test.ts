@@ -1,3 +1,4 @@
+import { startAwsEmulator } from '@keyferry/emulators';
 import { type House, openHouse } from '@keyferry/testing/support/house.ts';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Change } from '../src/index.ts';
@@ -244,6 +245,35 @@ describe('a proxied secret', () => {
     expect(await reader.refusal('bifrost/a')).toBe('key_not_served');
     await house.read((tx) => tx.updateTable('keys').set({ revoked: false }).execute());
     expect(await reader.text('bifrost/a')).toBe('one');
+  });
+
+  test('whose name has a slash in front is read below its folder, as it is listed', async () => {
+    await using stack = new AsyncDisposableStack();
+    const aws = await startAwsEmulator({ now: () => house.clock.now().getTime() });
+    stack.defer(() => aws.close());
+    const { accessKeyId, secretAccessKey } = aws.operator;
+    await house.addBackend({
+      kind: 'aws',
+      mode: 'proxy',
+      config: { region: aws.region, endpoint: aws.url, sts_endpoint: aws.url },
+      auth: { method: 'static', access_key_id: accessKeyId, secret_access_key: secretAccessKey },
+      cache_ttl_seconds: 60,
+      cache_rules: [{ paths: ['bifrost/plain'], ttl_seconds: 0 }],
+    });
+    aws.secrets.put('/bifrost/a', 'one');
+    aws.secrets.put('bifrost/plain', 'two');
+    const request = { prefix: '', after: null, limit: 10 };
+    expect((await reader.list(house.tenantId, request)).map(({ path }) => path)).toEqual([
+      'bifrost/a',
+      'bifrost/plain',
+    ]);
+    expect([await reader.text('bifrost/a'), await reader.text('bifrost/plain')]).toEqual(['one', 'two']);
+    expect(await reader.refusal('bifrost/none')).toBe('key_not_found');
+    await reader.checkHeld();
+    aws.secrets.put('/bifrost/a', 'three');
+    expect(await reader.text('bifrost/a')).toBe('one');
+    await reader.checkHeld();
+    expect(await reader.text('bifrost/a')).toBe('three');
   });
 
   test('has no versions', async () => {

@@ -203,6 +203,8 @@ export interface Capabilities {
   compareAndSet: 'atomic' | 'checked';
   /** What `remove` removes can be restored. */
   restore: boolean;
+  /** Names may begin with a slash, which local paths do not. */
+  leadingSlash: boolean;
 }
 
 /** The identities of the machine that settings may use, where the operator allows it. */

@@ -15,7 +15,7 @@ const place = z.tuple([z.iso.datetime(), z.uuid()]);
 
 /** Values that were kept aside when their keys were deprecated. */
 export function backupRoutes(app: Api, options: ApiOptions): void {
-  const { store } = options;
+  const { store, secrets } = options;
 
   app.get(
     '/backups',
@@ -65,6 +65,7 @@ export function backupRoutes(app: Api, options: ApiOptions): void {
       const { tenantId, actor } = identity;
       const request = { tenantId, backupId: params.id, reason: body?.reason ?? null, by: actor };
       const { keyId, path, version, newVersion } = await restoreBackup(options, request);
+      secrets.forget(tenantId, [path]);
       return { key_id: keyId, path, version, new_version: newVersion };
     },
   );

@@ -28,6 +28,11 @@ export function revocationRoutes(app: Api, options: ApiOptions): void {
       const { tenantId, actor } = identity;
       const { paths, exact, reason, all, dry_run: dryRun } = body;
       const revoked = await revokeKeys(options, { tenantId, paths, exact, reason, all, dryRun, by: actor });
+      if (revoked.count > 0 && !dryRun) {
+        // In Postgres it is a flush already: this has nobody wait for it.
+        options.secrets.flush(tenantId);
+        void options.flushes.publish(tenantId);
+      }
       return {
         dry_run: revoked.dryRun,
         count: revoked.count,

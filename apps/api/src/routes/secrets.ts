@@ -60,7 +60,8 @@ export function secretRoutes(app: Api, { secrets }: ApiOptions): void {
       reply.header('etag', etag);
       if (state === 'deprecated') reply.header('warning', `299 keyferry "${deprecation}"`);
       const known = headers['if-none-match'];
-      if (known !== undefined && etagMatches(known, etag)) return reply.code(304).send();
+      // That it is stale is told in an answer with a body alone.
+      if (known !== undefined && !read.stale && etagMatches(known, etag)) return reply.code(304).send();
       // Written by hand: what the schema makes of it would cost more than the rest of the request.
       return reply.type('application/json').send(showSecret(read, field ?? null) as never);
     },

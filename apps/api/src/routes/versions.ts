@@ -10,7 +10,7 @@ const tags = ['keys'];
 
 /** The values a key has had, by their numbers alone. */
 export function versionRoutes(app: Api, options: ApiOptions): void {
-  const { store } = options;
+  const { store, secrets } = options;
 
   app.get(
     '/versions/*',
@@ -52,6 +52,7 @@ export function versionRoutes(app: Api, options: ApiOptions): void {
       const { tenantId, actor } = identity;
       const request = { tenantId, path: pathOf(params), toVersion: body.to, reason: body.reason ?? null, by: actor };
       const { path, fromVersion, toVersion, version } = await rollBackKey(options, request);
+      secrets.forget(tenantId, [path]);
       return { path, from_version: fromVersion, to_version: toVersion, version };
     },
   );

@@ -16,6 +16,7 @@ export const aws = defineVaultBackend({
     write: true,
     compareAndSet: 'checked',
     restore: true,
+    leadingSlash: true,
   },
   // Of an account in a region, from https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html.
   // Reads are batches; of what belongs to history, the slowest.

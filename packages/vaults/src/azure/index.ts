@@ -16,6 +16,7 @@ export const azure = defineVaultBackend({
     write: true,
     compareAndSet: 'checked',
     restore: true,
+    leadingSlash: false,
   },
   quotas: [
     { operations: ['probe', 'detect', 'list', 'read', 'confirm', 'history'], calls: 4_000, seconds: 10 },

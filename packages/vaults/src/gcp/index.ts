@@ -16,6 +16,7 @@ export const gcp = defineVaultBackend({
     write: true,
     compareAndSet: 'checked',
     restore: false,
+    leadingSlash: false,
   },
   // A project's, for each minute. Listing versions counts as reading, not as access.
   quotas: [

@@ -26,6 +26,7 @@ export const hashicorp = defineVaultBackend({
     write: true,
     compareAndSet: 'atomic',
     restore: true,
+    leadingSlash: false,
   },
   quotas: [],
   policies,
