@@ -42,7 +42,7 @@ async function open(): Promise<string> {
 }
 
 /** Writes a value at the moment at which the vault is asked for the secret: the shard has its older one by then. */
-function writeWhileRead(value: string): Promise<void> {
+function writeWhileRead(value: string): Promise<unknown> {
   return new Promise((resolve, reject) => {
     let begun = false;
     house.vault.faults.inject({
@@ -76,7 +76,7 @@ test('a key that is made here while its secret is read is no news of the vault',
   const id = await open();
   await runTo('sync', id);
   const [job] = await jobsOf(id);
-  let written: Promise<void> | undefined;
+  let written: Promise<unknown> | undefined;
   house.vault.faults.inject({
     effect: { kind: 'slow', delayMs: 300 },
     path: `secret/data/${fresh}`,
@@ -95,7 +95,7 @@ test('a key that is written after its secret was proven gone is not deprecated',
   house.vault.kv('secret').deleteMetadata(path);
   const id = await open();
   await runTo('deprecate', id);
-  let written: Promise<void> | undefined;
+  let written: Promise<unknown> | undefined;
   house.vault.faults.inject({
     effect: { kind: 'slow', delayMs: 300 },
     path: `*/${path}`,

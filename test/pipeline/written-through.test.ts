@@ -207,7 +207,7 @@ describe('a write to the vault whose process died before it was stored', () => {
   test('is remembered while it may be under way, and stored as soon as the vault has it', async () => {
     const backend = await house.addBackend(pushing);
     await house.cycle(backend);
-    await beginWrite(house, { backend, path }, { value: 'written', lastsSeconds: 60 });
+    await beginWrite(house, { backend, path }, { value: 'written', left: false });
     put('theirs');
     expect(await counts(backend)).toMatchObject({ updated: 1 });
     expect(await writes()).toHaveLength(1);

@@ -134,54 +134,130 @@ test('what a channel keeps secret is found nowhere: Redis, logs, every column of
         expect(content.includes(form), `${secret} as ${form} in ${place}`).toBe(false);
 });
 
-test('what is written through Keyferry is found nowhere: Redis, logs, events, every column of every table', {
-  timeout: 90_000,
+test('what is written and read through Keyferry is found nowhere: answers of other kinds, Redis, logs, events, every column', {
+  timeout: 120_000,
 }, async () => {
-  const token = 'a-token-for-tests-that-is-long';
+  const vault = site.vault.kv('secret');
+  vault.put('bifrost/found', { value: `${canary}-found`, user: canary });
+  vault.put('local/both', { value: `${canary}-before` });
+  vault.put('proxied/one', { value: `${canary}-proxied`, user: canary });
   await site.addBackend({ access_mode: 'read_and_write', writes: 'write_through' });
-  await site.addBackend({ prefix: 'local', sync_paths: ['local/*'], writes: 'local' });
-  const api = await site.start('api', {
-    KEYFERRY_API_TOKEN: token,
-    KEYFERRY_API_PORT: '0',
-    KEYFERRY_LOG_LEVEL: 'trace',
-    NODE_DEBUG: 'http,undici',
+  const local = await site.addBackend({
+    prefix: 'local',
+    sync_paths: ['local/*'],
+    writes: 'local',
+    conflict_policy: 'manual',
+    validation_rules: [{ paths: ['local/ruled'], pattern: '^never$', severity: 'reject' }],
   });
-  const started = api
-    .output()
-    .split('\n')
-    .find((line) => line.includes('"api started"'));
-  const { address } = JSON.parse(started ?? '{}');
-  const send = async (method: string, path: string, value?: string) =>
-    (
-      await fetch(`${address}/v1/secrets/${path}`, {
-        method,
-        headers: {
-          authorization: `Bearer ${token}`,
-          'idempotency-key': `${method}-${path}`,
-          ...(value !== undefined && { 'content-type': 'application/json' }),
-        },
-        ...(value !== undefined && { body: JSON.stringify({ value }) }),
-      })
-    ).status;
-  const body = JSON.stringify({ errors: [canary] });
-  site.vault.faults.inject({ effect: { kind: 'status', status: 403, body }, path: 'secret/data/bifrost/refused' });
+  await site.addBackend({ prefix: 'proxied', sync_paths: ['proxied/*'], mode: 'proxy', max_stale_seconds: 0 });
+  const verbose = { KEYFERRY_LOG_LEVEL: 'trace', NODE_DEBUG: 'http,undici', DEBUG: '*' };
+  const scheduler = await site.start('scheduler', verbose);
+  const worker = await site.start('worker', verbose);
+  const { api, send } = await startVerboseApi(verbose);
+  await site.allEnded(3);
+
+  const told: string[] = [];
+  /** An answer that must not have the value. */
+  const ask = async (...request: Parameters<typeof send>) => {
+    const { status, text } = await send(...request);
+    told.push(text);
+    return status;
+  };
+  const put = (path: string, value: string, headers = {}) => ask('PUT', `/v1/secrets/${path}`, { value }, headers);
+  const quoting = JSON.stringify({ errors: [canary] });
+  const refusing = { kind: 'status', status: 403, body: quoting } as const;
+  site.vault.faults.inject({ effect: refusing, path: 'secret/data/bifrost/refused' });
   site.vault.faults.inject({ effect: { kind: 'garbage', body: canary }, path: 'secret/data/bifrost/garbled' });
-  expect(await send('PUT', 'bifrost/a', canary)).toBe(201);
-  expect(await send('PUT', 'local/a', canary)).toBe(201);
-  expect(await send('PUT', 'bifrost/refused', canary)).toBe(502);
-  expect(await send('PUT', 'bifrost/garbled', canary)).toBe(502);
-  expect(await send('DELETE', 'bifrost/a')).toBe(200);
+
+  // Each way of writing, and of failing to.
+  const once = { 'idempotency-key': 'once' };
+  expect(await put('bifrost/a', canary, once)).toBe(201);
+  expect(await put('bifrost/a', canary, once)).toBe(201);
+  expect(await put('bifrost/a', `${canary}-other`, once)).toBe(422);
+  expect(await put('bifrost/a', `${canary}-later`)).toBe(200);
+  expect(await put('bifrost/a', `${canary}-unmet`, { 'if-match': '"nothing"' })).toBe(412);
+  expect(await put('bifrost/json', JSON.stringify({ user: canary, password: canary }))).toBe(201);
+  expect(await put('local/a', canary)).toBe(201);
+  const coded = (bytes: string, encoding = 'base64') =>
+    ask('PUT', '/v1/secrets/local/coded', { value: Buffer.from(bytes, 'latin1').toString('base64'), encoding });
+  expect(await coded(canary)).toBe(201);
+  expect(await coded(`\xff${canary}`)).toBe(400);
+  expect(await coded(canary, canary)).toBe(400);
+  expect(await put('local/ruled', canary)).toBe(400);
+  expect(await put('local/large', canary.repeat(80_000))).toBe(413);
+  expect(await put('proxied/one', canary)).toBe(403);
+  expect(await put('nowhere', canary)).toBe(404);
+  expect(await put('bifrost/refused', canary)).toBe(502);
+  expect(await put('bifrost/garbled', canary)).toBe(502);
+  vault.put('bifrost/found', { value: `${canary}-theirs`, user: canary });
+  expect(await put('bifrost/found', `${canary}-ours`)).toBe(409);
+  expect(await ask('DELETE', '/v1/secrets/bifrost/a')).toBe(200);
+
+  // Each way of reading, and of failing to.
+  for (const path of ['bifrost/json', 'local/a', 'proxied/one?field=user', 'local/both']) {
+    const { status, text } = await send('GET', `/v1/secrets/${path}`);
+    expect([status, text.includes(canary)]).toEqual([200, true]);
+  }
+  const references = ['vault.bifrost/json#password', 'vault.local/a', 'vault.proxied/one#user', canary];
+  expect((await send('POST', '/v1/secrets/resolve', { references })).text.split(canary)).toHaveLength(6);
+  const failing = ['vault.bifrost/json#none', 'vault.local/none'];
+  expect(await ask('POST', '/v1/secrets/resolve', { references: failing })).toBe(200);
+  expect(await ask('GET', '/v1/secrets/proxied/one?field=none')).toBe(404);
+  expect(await ask('GET', '/v1/secrets')).toBe(200);
+  site.vault.faults.inject({ effect: refusing, path: 'secret/data/proxied/one' });
+  expect(await ask('GET', '/v1/secrets/proxied/one')).toBe(502);
+
+  // A conflict, and what a person says of it.
+  vault.put('local/both', { value: `${canary}-theirs` }, { customMetadata: { owner: 'team' } });
+  expect(await put('local/both', `${canary}-ours`)).toBe(200);
+  await again(local);
+  await happens('conflict.detected');
+  const conflicts = `/v1/federation/backends/${local}/conflicts`;
+  expect(await ask('GET', conflicts)).toBe(200);
+  expect(told.at(-1)).toContain('local/both');
+  expect(await ask('POST', `${conflicts}/resolve`, { keep: 'remote', all: true })).toBe(202);
+  await happens('conflict.resolved');
+  expect(await ask('GET', '/v1/explain/local/both')).toBe(200);
+  expect((await send('GET', '/v1/secrets/local/both')).text).toContain(`${canary}-theirs`);
 
   const places = {
     'the API’s log': api.output(),
+    'the worker’s log': worker.output(),
+    'the scheduler’s log': scheduler.output(),
+    'other answers': told.join('\n'),
     Redis: await redisContents(),
     Postgres: await everyColumn(site.postgres.url),
     events: JSON.stringify(await site.events()),
   };
   expect(places.Postgres).toContain('bifrost/a');
+  expect(await site.read((tx) => tx.selectFrom('idempotent_requests').selectAll().execute())).toHaveLength(1);
   for (const [place, content] of Object.entries(places))
     for (const form of formsOf(canary)) expect(content.includes(form), `${canary} as ${form} in ${place}`).toBe(false);
 });
+
+const happens = (type: string) =>
+  vi.waitFor(async () => expect(await site.events(type)).toHaveLength(1), { timeout: 60_000, interval: 50 });
+
+/** An API that logs all it can, and how to ask it. */
+async function startVerboseApi(verbose: Record<string, string>) {
+  const token = 'a-token-for-tests-that-is-long';
+  const api = await site.start('api', { ...verbose, KEYFERRY_API_TOKEN: token, KEYFERRY_API_PORT: '0' });
+  const started = api
+    .output()
+    .split('\n')
+    .find((line) => line.includes('"api started"'));
+  const { address } = JSON.parse(started ?? '{}');
+  const send = async (method: string, path: string, body?: object, headers: Record<string, string> = {}) => {
+    const type = body && { 'content-type': 'application/json' };
+    const answer = await fetch(`${address}${path}`, {
+      method,
+      headers: { authorization: `Bearer ${token}`, ...type, ...headers },
+      ...(body && { body: JSON.stringify(body) }),
+    });
+    return { status: answer.status, text: await answer.text() };
+  };
+  return { api, send };
+}
 
 /** Channels, each with a rule that tells of everything. Returns their names, in order. */
 async function addChannels(
