@@ -112,7 +112,9 @@ describe('a backend that is written through', () => {
     const backend = await house.addBackend(pushing);
     await house.cycle(backend);
     await writeHere(house, { backend, path: 'bifrost/new' }, 'made here');
-    await writeHere(house, { backend, path: 'elsewhere/new' }, 'out of scope');
+    await house.change(backend, { sync_paths: ['bifrost/*', 'elsewhere/*'] });
+    await writeHere(house, { backend, path: 'elsewhere/new' }, 'out of scope by then');
+    await house.change(backend, { sync_paths: ['bifrost/*'] });
     expect(await counts(backend)).toMatchObject({ discovered: 5, pushed: 1 });
     const [made] = (await house.keys()).filter(({ local_path }) => local_path === 'bifrost/new');
     expect(made).toMatchObject({ state: 'active', remote_version: '1', version: 1 });
