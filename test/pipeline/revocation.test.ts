@@ -2,6 +2,7 @@ import { revokeKeys, unrevokeKeys } from '@keyferry/pipeline';
 import { listKeyChanges } from '@keyferry/store';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type House, openHouse } from '../support/house.ts';
+import { writeHere } from '../support/written.ts';
 
 /** Break-glass: what is revoked is gone at once, and stays so until a person lifts it. */
 
@@ -262,6 +263,25 @@ test('a key whose revocation is lifted stays archived until the next cycle, whic
   const story = await house.read((tx) => listKeyChanges(tx, key.id, 10));
   expect(story.map(({ change }) => change)).toContain('unrevoked');
   expect(await audited('keys.unrevoked')).toHaveLength(1);
+});
+
+test('a key that no vault has is served again as soon as its revocation is lifted, unless it was deleted before', async () => {
+  const backend = await synced({ writes: 'local' });
+  for (const path of ['bifrost/here', 'bifrost/deleted']) await writeHere(house, { backend, path }, 'ours');
+  await house.read((tx) =>
+    tx
+      .updateTable('keys')
+      .set((eb) => ({ state: 'archived', base_digest: eb.ref('local_digest') }))
+      .where('local_path', '=', 'bifrost/deleted')
+      .execute(),
+  );
+  await revoke(['bifrost/here', 'bifrost/deleted']);
+  await house.cycle(backend);
+  await unrevoke(['bifrost/here', 'bifrost/deleted']);
+  expect(await house.states()).toMatchObject({ 'bifrost/here': 'active', 'bifrost/deleted': 'archived' });
+  expect(await keyAt('bifrost/here')).toMatchObject({ revoked: false, purge_at: null });
+  await house.cycle(backend);
+  expect(await house.value('bifrost/here')).toBe('{"value":"ours"}');
 });
 
 test.each([

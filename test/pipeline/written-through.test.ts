@@ -222,6 +222,24 @@ describe('a write to the vault whose process died before it was stored', () => {
     expect(await writes()).toEqual([]);
   });
 
+  test('is found out though the vault was away for days', async () => {
+    const backend = await house.addBackend();
+    await house.cycle(backend);
+    await beginWrite(house, { backend, path: 'bifrost/new' }, { value: 'made', creates: true });
+    house.vault.kv('secret').put('bifrost/new', { value: 'made' });
+    house.clock.advance(3 * 24 * 3600);
+    expect(await counts(backend)).toMatchObject({ added: 1 });
+    const rows = await house.read((tx) =>
+      tx.selectFrom('keys').select('owned').where('local_path', '=', 'bifrost/new').execute(),
+    );
+    expect(rows).toEqual([{ owned: true }]);
+    await beginWrite(house, { backend, path: 'bifrost/never' }, { value: 'made', creates: true });
+    await house.cycle(backend);
+    house.clock.advance(3 * 24 * 3600);
+    await house.cycle(backend);
+    expect(await writes()).toEqual([]);
+  });
+
   test('and that was never made is forgotten', async () => {
     const backend = await house.addBackend();
     await house.cycle(backend);

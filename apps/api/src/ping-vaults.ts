@@ -1,6 +1,5 @@
-import { type ConnectionServices, withVault } from '@keyferry/connections';
+import { type ConnectionServices, refuseOtherContainer, withVault } from '@keyferry/connections';
 import { describeError, KeyferryError } from '@keyferry/core';
-import { refuseOtherContainer } from '@keyferry/pipeline';
 import { allTenants, type Backend, listBackends } from '@keyferry/store';
 
 /** Throws `vault_ping_failed` unless every required vault that nobody has paused answers and lets us in. */

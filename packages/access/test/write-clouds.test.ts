@@ -115,9 +115,11 @@ for (const [name, open] of Object.entries(clouds))
       cloud.write('team/unknown', 'theirs');
       expect(await codeOf(house.put('team/a', 'ours'))).toBe('write_conflict');
       expect(await codeOf(house.put('team/unknown', 'ours'))).toBe('write_conflict');
+      expect(await codeOf(house.put('team/unknown', 'theirs'))).toBe('write_conflict');
       expect([cloud.read('team/a'), cloud.read('team/unknown')]).toEqual(['theirs', 'theirs']);
       await house.cycle(backend);
       expect(await house.value('team/a')).toBe('theirs');
+      expect(await house.row('team/unknown')).toMatchObject({ owned: false });
     });
 
     test('what Keyferry made is removed, and can be made again', async () => {

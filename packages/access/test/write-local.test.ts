@@ -1,3 +1,4 @@
+import { resolveConflicts } from '@keyferry/store';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { codeOf, openWritingHouse, type WritingHouse } from './support/writing.ts';
 
@@ -107,6 +108,20 @@ describe('a value that is stored here alone', () => {
       { actor: 'somebody', target: 'bifrost/a', details: { version: 1, created: true, written_to: 'store' } },
     ]);
   });
+});
+
+test('what a person said of a conflict is of the value that they saw here, too', async () => {
+  const backend = await addLocal({ conflict_policy: 'manual' });
+  house.vault.kv('secret').put('bifrost/a', { value: 'one' });
+  await house.cycle(backend);
+  await house.put('bifrost/a', 'ours');
+  house.vault.kv('secret').put('bifrost/a', { value: 'theirs' });
+  expect((await house.cycle(backend)).counts).toMatchObject({ conflicting: 1 });
+  const said = { keep: 'remote', paths: null, by: 'ann', now: house.clock.now() } as const;
+  await house.read((tx) => resolveConflicts(tx, backend, said));
+  await house.put('bifrost/a', 'ours, later');
+  expect((await house.cycle(backend)).counts).toMatchObject({ conflicting: 1 });
+  expect(await house.value('bifrost/a')).toBe('{"value":"ours, later"}');
 });
 
 describe('what is refused', () => {

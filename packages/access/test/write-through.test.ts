@@ -9,6 +9,7 @@ beforeEach(async () => {
 });
 afterEach(() => house.close());
 
+const kvPut = (path: string, value: string) => void house.vault.kv('secret').put(path, { value });
 const inVault = (path: string) => house.vault.kv('secret').get(path)?.data;
 
 describe('a new secret', () => {
@@ -208,6 +209,35 @@ describe('failures', () => {
     });
     expect(await codeOf(house.put('bifrost/a', 'x'))).toBe('vault_forbidden');
     expect(await house.intents()).toEqual([]);
+  });
+});
+
+describe('another container than before under the same settings', () => {
+  const remount = () => {
+    house.vault.mounts.disable('secret');
+    house.vault.mounts.enable('secret', { type: 'kv', version: 2 });
+  };
+
+  test('is written nothing', async () => {
+    const backend = await house.addWritable();
+    kvPut('bifrost/a', 'one');
+    await house.cycle(backend);
+    remount();
+    kvPut('bifrost/a', 'another’s');
+    for (const path of ['bifrost/a', 'bifrost/new'])
+      expect(await codeOf(house.put(path, 'ours'))).toBe('container_changed');
+    expect(inVault('bifrost/a')).toBe('{"value":"another’s"}');
+    expect(inVault('bifrost/new')).toBeUndefined();
+    expect(await house.intents()).toEqual([]);
+  });
+
+  test('says nothing of what was to be removed', async () => {
+    const backend = await house.addWritable();
+    await house.put('bifrost/a', 'one');
+    await house.cycle(backend);
+    remount();
+    expect(await codeOf(house.remove('bifrost/a'))).toBe('container_changed');
+    expect(await house.states()).toEqual({ 'bifrost/a': 'active' });
   });
 });
 

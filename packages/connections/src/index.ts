@@ -2,6 +2,7 @@ export * from './allowed-files.ts';
 export * from './allowed-identities.ts';
 export * from './ask-vault.ts';
 export * from './call-counts.ts';
+export * from './container.ts';
 export * from './credential-keys.ts';
 export type { CredentialKey, CredentialKeys } from './credential-sources.ts';
 export { parseCredentialsPath } from './credential-sources.ts';

@@ -3,7 +3,6 @@ export { type Restored, restoreBackup } from './acts/restore-backup.ts';
 export { type Revoked, revokeKeys } from './acts/revoke-keys.ts';
 export { type RolledBack, rollBackKey } from './acts/roll-back-key.ts';
 export { type Unrevoked, unrevokeKeys } from './acts/unrevoke-keys.ts';
-export { refuseOtherContainer } from './container.ts';
 export * from './decide-hold.ts';
 export { runJob } from './pipeline.ts';
 export type { PlanChange } from './plan/change.ts';

@@ -167,6 +167,16 @@ export async function resolveConflicts(
   return [...found].sort();
 }
 
+/** Forgets what a person said of a key's conflict, as the value here is another than they saw. */
+export async function forgetResolution(tx: Tx, keyId: string): Promise<void> {
+  await tx
+    .updateTable('conflicts')
+    .set({ resolution: null, resolved_by: null, resolved_at: null })
+    .where('key_id', '=', keyId)
+    .where('resolution', 'is not', null)
+    .execute();
+}
+
 /** What else decides on how a key is explained: where its value is, and whether it is in conflict. */
 export interface KeySides {
   tombstone: boolean;

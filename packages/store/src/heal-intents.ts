@@ -45,7 +45,7 @@ export async function endWrites(tx: Tx, ids: readonly string[]): Promise<void> {
   await tx.deleteFrom('write_intents').where('id', '=', sql<string>`ANY(${ids}::uuid[])`).execute();
 }
 
-/** After so long what was begun to a secret that no listing shows has never been done. */
+/** After so long what was begun to a secret that no listing shows has never been done, if a whole cycle has looked since. */
 const forgottenAfterMs = 24 * 3600 * 1000;
 
 export async function forgetOldWrites(tx: Tx, backendId: string, now: Date): Promise<void> {
@@ -53,6 +53,9 @@ export async function forgetOldWrites(tx: Tx, backendId: string, now: Date): Pro
     .deleteFrom('write_intents')
     .where('backend_id', '=', backendId)
     .where('claimed_until', '<', new Date(now.getTime() - forgottenAfterMs))
+    .where('claimed_until', '<', (eb) =>
+      eb.selectFrom('backends').select('last_full_opened_at').where('id', '=', backendId),
+    )
     .execute();
 }
 

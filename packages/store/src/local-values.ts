@@ -4,6 +4,19 @@ import type { Tx } from './database.ts';
 
 /** Values that are here and not in the vault: what a cycle has to know to write them there. */
 
+/** Those of these keys that no vault has, and that were not deleted: no cycle could find them. */
+export async function onlyHereAmong(tx: Tx, keyIds: readonly string[]): Promise<Set<string>> {
+  const rows = await tx
+    .selectFrom('keys')
+    .select('id')
+    .where('id', '=', sql<string>`ANY(${keyIds}::uuid[])`)
+    .where(isOnlyHere)
+    .execute();
+  return new Set(rows.map(({ id }) => id));
+}
+
+const isOnlyHere = sql<boolean>`remote_digest = '' AND base_digest = ''`;
+
 export interface SealedValue {
   id: string;
   version: number;
@@ -52,7 +65,7 @@ export async function localOnlyKeys(
       'owned_for as ownedFor',
     ])
     .where('backend_id', '=', backendId)
-    .where(sql<boolean>`remote_digest = ''`)
+    .where(isOnlyHere)
     .where('state', '=', 'active')
     .where('rolled_back', '=', false)
     .where('kept', '=', false)

@@ -1,7 +1,7 @@
-import { askVault, openConnection } from '@keyferry/connections';
+import { askVault, openConnection, refuseOtherContainer } from '@keyferry/connections';
 import { backendStatus, backendTest, cycleAnswer, cyclePage, cycleQuery } from '@keyferry/contracts';
 import { classOf } from '@keyferry/core';
-import { refuseOtherContainer, requestSync } from '@keyferry/pipeline';
+import { requestSync } from '@keyferry/pipeline';
 import { countKeys, getBackend, listCycles, listHolds } from '@keyferry/store';
 import { showStatus } from '../answers/backend-status.ts';
 import { showCycle } from '../answers/cycle.ts';

@@ -21,6 +21,7 @@ const refusals = [
   'request_in_progress',
   'idempotency_mismatch',
   ...vaultRefusals,
+  'container_changed',
 ] as const;
 
 /** Writes and deletes secrets, here or in their vault. No answer has a value. */

@@ -5,6 +5,7 @@ import {
   type Backend,
   backUpKeys,
   endIntent,
+  forgetResolution,
   keyEvents,
   lockKeys,
   moveKeys,
@@ -47,6 +48,7 @@ export async function commitDeletion(
     now,
   });
   await noteDeleted(tx, key.id, { tombstone });
+  await forgetResolution(tx, key.id);
   await stampWrite(tx, backend.id, key.id);
   const details = { key_id: key.id, backend_id: backend.id, removed_from: removedFrom };
   await audit(tx, tenantId, { actor: by, action: 'key.deleted', target: key.localPath, details }, now);

@@ -4,6 +4,7 @@ import {
   appendEvents,
   audit,
   type Backend,
+  forgetResolution,
   insertWrittenKey,
   keyEvents,
   moveKeys,
@@ -79,6 +80,7 @@ export async function commitValue(
     cause: { cycleId: null, actor: by, reason: null },
     now,
   });
+  if (key) await forgetResolution(tx, id);
   await stampWrite(tx, backend.id, id);
   const written: WrittenSecret = {
     path: localPath,

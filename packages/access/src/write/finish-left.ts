@@ -1,8 +1,8 @@
-import { withVault } from '@keyferry/connections';
 import { findIntent, type TenantKeys, type Tx, takeIntent, type WriteIntent } from '@keyferry/store';
 import type { WriteServices } from './request.ts';
 import { settleUnfinished } from './settle-unfinished.ts';
 import type { WriteTarget } from './target.ts';
+import { withContainer } from './vault-side.ts';
 
 /** A write to the vault that somebody has left unfinished, to be settled before a key is changed here alone. */
 export interface LeftWrite {
@@ -30,7 +30,7 @@ export async function finishLeft(
 ): Promise<void> {
   const { backend } = target;
   const context = { tenantId, keys, by };
-  await withVault(services, backend, (connection, signal) =>
+  await withContainer(services, backend, (connection, signal) =>
     settleUnfinished({ services, backend, connection, signal, intent, target, context }),
   );
 }

@@ -1,4 +1,3 @@
-import { withVault } from '@keyferry/connections';
 import { findWritableKey, type TenantKeys, type WritableKey } from '@keyferry/store';
 import { storedEtag } from '../etag.ts';
 import { isAgreed } from './agreed.ts';
@@ -10,7 +9,7 @@ import type { Attempt, PutRequest, WriteServices, WrittenSecret } from './reques
 import { sendValue } from './send-value.ts';
 import { settleUnfinished } from './settle-unfinished.ts';
 import type { WriteTarget } from './target.ts';
-import { endWrite, readSecret } from './vault-side.ts';
+import { endWrite, readSecret, withContainer } from './vault-side.ts';
 
 interface Prepared {
   target: WriteTarget;
@@ -35,7 +34,7 @@ export async function putThrough(
   if (attempt.repeated && agreed) return await unchanged(services, request, key, attempt);
   refuseUnmet(localPath, key, request, services.now());
 
-  return await withVault(services, backend, async (connection, signal) => {
+  return await withContainer(services, backend, async (connection, signal) => {
     const shared = { services, backend, connection, signal, context: { tenantId, keys, by } };
     if (agreed) {
       const found = await readSecret(connection, remotePath, signal);

@@ -1,4 +1,3 @@
-import { withVault } from '@keyferry/connections';
 import { classOf } from '@keyferry/core';
 import type { WritableKey } from '@keyferry/store';
 import { beginWrite } from './begin-write.ts';
@@ -6,7 +5,7 @@ import { storeRemoved } from './commit-deletion.ts';
 import type { Attempt, DeletedSecret, DeleteRequest, WriteServices } from './request.ts';
 import { settleUnfinished } from './settle-unfinished.ts';
 import type { WriteTarget } from './target.ts';
-import { endWrite, leaveWrite, readSecret, yieldWrite } from './vault-side.ts';
+import { endWrite, leaveWrite, readSecret, withContainer, yieldWrite } from './vault-side.ts';
 
 /** Failures after which it isn't clear whether the vault has removed it. */
 const unclear = ['invalid', 'timeout', 'unavailable'];
@@ -20,7 +19,7 @@ export async function removeThrough(
 ): Promise<DeletedSecret> {
   const { backend, key, localPath, remotePath } = target;
   const keys = await services.keyring.ofTenant(tenantId);
-  return await withVault(services, backend, async (connection, signal) => {
+  return await withContainer(services, backend, async (connection, signal) => {
     const shared = { services, backend, connection, signal, context: { tenantId, keys, by } };
     const wanted = {
       id: attempt.writeId,

@@ -69,8 +69,12 @@ async function putExpected(sending: Sending): Promise<Written & { creates?: bool
   const { connection, intent, signal, key, judged } = sending;
   const put = (expected: { expectedVersion?: string | null }) =>
     connection.put(intent.remote_path, judged.value, { ...expected, idempotencyKey: intent.id }, signal);
-  if (key === null || key.remoteDigest.length === 0)
+  if (key === null || key.remoteDigest.length === 0) {
+    // What somebody else has made is theirs, though a vault may take the same value for a repeated write of ours.
+    const compares = connection.capabilities.compareAndSet === 'atomic';
+    if (!compares && (await readSecret(connection, intent.remote_path, signal)) !== null) throw conflict();
     return { ...(await put({ expectedVersion: null })), creates: true };
+  }
   if (key.remoteVersion === null) {
     // A vault without versions: we look just before we write.
     const found = await readSecret(connection, intent.remote_path, signal);

@@ -1,8 +1,23 @@
-import type { Connection } from '@keyferry/connections';
+import { type Connection, refuseOtherContainer, withVault } from '@keyferry/connections';
 import { classOf, KeyferryError, vaultFailure } from '@keyferry/core';
 import { type Backend, endIntent, leaveIntent, makeDue, type Tx, type WriteIntent } from '@keyferry/store';
 import type { SecretReading } from '@keyferry/vaults';
 import type { WriteServices } from './request.ts';
+
+/**
+ * Works on a backend's vault while a request waits; on no other container than the backend's own, where a version of the same
+ * number may be of another secret. Rejects as `withVault` and `work` do, or with `container_changed`.
+ */
+export async function withContainer<Result>(
+  services: WriteServices,
+  backend: Backend,
+  work: (connection: Connection, signal: AbortSignal) => Promise<Result>,
+): Promise<Result> {
+  return await withVault(services, backend, async (connection, signal) => {
+    refuseOtherContainer(backend, await connection.probe(signal));
+    return await work(connection, signal);
+  });
+}
 
 /** A secret as the vault has it now; null where it proves to have none. */
 export async function readSecret(

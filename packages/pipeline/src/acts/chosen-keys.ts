@@ -7,6 +7,7 @@ import {
   lockBackends,
   lockKeys,
   moveKeys,
+  onlyHereAmong,
   type SelectedKey,
   selectKeys,
   type Tx,
@@ -84,14 +85,13 @@ export async function markRevoked(
     const ids = wanted.slice(start, start + pageSize).map(({ id }) => id);
     const locked = (await lockKeys(tx, ids, keyStates)).filter((key) => key.revoked !== revoked);
     // Retention runs from the moment a revocation is lifted: the key must not be purged before a cycle could find it.
-    const keys = revoked ? locked : locked.map((key) => ({ ...key, stateChangedAt: now }));
-    await moveKeys(tx, tenantId, keys, lifecycleOf, {
-      event: revoked ? 'revoked' : null,
-      change: revoked ? 'revoked' : 'unrevoked',
-      set: { revoked },
-      cause,
-      now,
-    });
+    const keys = revoked ? locked : locked.map((key) => ({ ...key, revoked: false, stateChangedAt: now }));
+    const move = { change: revoked ? 'revoked' : 'unrevoked', set: { revoked }, cause, now } as const;
+    // What no vault has no cycle finds.
+    const onlyHere = revoked ? new Set() : await onlyHereAmong(tx, ids);
+    const { back = [], others = [] } = Object.groupBy(keys, ({ id }) => (onlyHere.has(id) ? 'back' : 'others'));
+    await moveKeys(tx, tenantId, others, lifecycleOf, { ...move, event: revoked ? 'revoked' : null });
+    await moveKeys(tx, tenantId, back, lifecycleOf, { ...move, event: 'restored' });
     count += keys.length;
     for (const { backendId, localPath } of keys) {
       const paths = marked.get(backendId);

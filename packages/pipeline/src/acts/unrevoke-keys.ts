@@ -11,7 +11,7 @@ export interface Unrevoked {
 
 /**
  * Lifts the revocation of those of these keys that are revoked. They stay archived until a cycle finds them in the vault;
- * their backends are due for one at once. Throws `key_not_found`, `nothing_matches`, or `not_revoked` if none of them is.
+ * their backends are due for one at once. What is only here is served again at once. Throws `key_not_found`, `nothing_matches`, or `not_revoked` if none of them is.
  */
 export async function unrevokeKeys(
   services: CoordinationServices,

@@ -1,5 +1,5 @@
+import { provesContainer, refuseOtherContainer } from '@keyferry/connections';
 import { type Candidate, keyNames, liveKeys, possibleCandidates } from '@keyferry/store';
-import { provesContainer, refuseOtherContainer } from '../container.ts';
 import { listingIssues, loadIndex, missedKeys, readListing, renamedKeys } from '../stages/listing.ts';
 import { mapRef, WantedPaths } from '../stages/map-ref.ts';
 import type { BackendRun } from '../stages/stage-run.ts';

@@ -1,7 +1,7 @@
+import { provesContainer } from '@keyferry/connections';
 import { describeError } from '@keyferry/core';
 import type { Candidate, Issue } from '@keyferry/store';
 import type { Presence } from '@keyferry/vaults';
-import { provesContainer } from '../container.ts';
 import type { BackendRun } from './stage-run.ts';
 
 /** So many candidates are confirmed between two looks at the container. */

@@ -1,3 +1,4 @@
+import { provesContainer, refuseOtherContainer } from '@keyferry/connections';
 import { type Stage, shardSize } from '@keyferry/core';
 import {
   addCandidates,
@@ -19,7 +20,6 @@ import {
   type Tx,
 } from '@keyferry/store';
 import type { SecretRef } from '@keyferry/vaults';
-import { provesContainer, refuseOtherContainer } from '../container.ts';
 import type { KnownIndex } from '../known-index.ts';
 import { listingIssues, loadIndex, missedKeys, readListing, renamedKeys } from './listing.ts';
 import { makeSecrets } from './make-secrets.ts';
