@@ -198,6 +198,9 @@ describe('what can’t be asked for', () => {
       await by('POST', '/v1/secrets/resolve', { references: ['vault.bifrost/one'] }),
     ])
       expect([status, body.error.details]).toEqual([403, { permission: 'values' }]);
+    const headers = { authorization: `Bearer ${revokeToken}` };
+    const head = await api.app.inject({ method: 'HEAD', url: '/v1/secrets/bifrost/one', headers });
+    expect(head.statusCode).toBe(403);
     expect((await by('GET', '/v1/secrets')).status).toBe(200);
     expect((await by('POST', '/api/vault/flush-cache')).status).toBe(403);
   });

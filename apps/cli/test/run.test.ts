@@ -70,6 +70,12 @@ test('Keyferry that is away, or refuses, is told of once, with its exit code', a
   expect(await start({ ...variables, KEYFERRY_TOKEN: 'wrong' }, ...printing()).ended).toMatchObject({ code: 4 });
 });
 
+test('the token that opens every secret is not handed on, unless that is wished', async () => {
+  expect((await start({}, ...printing('KEYFERRY_TOKEN', 'KEYFERRY_URL')).ended).stdout).toBe(`[null,"${api.url}"]\n`);
+  const { ended } = start({}, '--with-token', ...printing('KEYFERRY_TOKEN'));
+  expect((await ended).stdout).toBe(`["${api.token}"]\n`);
+});
+
 test('a file adds variables, and --only names those that are references', async () => {
   api.put('team/key', 'sk-1');
   const file = join(folder, 'service.env');

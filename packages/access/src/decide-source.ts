@@ -1,7 +1,7 @@
 import { KeyferryError } from '@keyferry/core';
 import type { StoredSecret } from '@keyferry/store';
 import type { ServedBackend } from './change-feed.ts';
-import { placeAmong } from './place.ts';
+import { type PlaceIn, placeAmong } from './place.ts';
 
 /** Where a path is read. */
 export type Source =
@@ -30,7 +30,7 @@ export function decideSource(
   const own = owner?.federation.placeOf(path) ?? null;
   if (stored && ((owner && own?.mode === 'sync') || stored.revoked))
     return { kind: 'store', stored, backend: owner ?? null };
-  const found = placeAmong(backends, path);
+  const found = stored ? placeIfOne(backends, path) : placeAmong(backends, path);
   const backend = found && backends.find((candidate) => candidate.backend.id === found.backend.id);
   if (found && backend && found.mode === 'proxy')
     return { kind: 'vault', backend, remotePath: found.remotePath, keep: true };
@@ -38,4 +38,13 @@ export function decideSource(
   if (!found || !backend) throw new KeyferryError('path_unmapped', `No backend federates "${path}".`);
   if (!backend.backend.scope_current) return { kind: 'vault', backend, remotePath: found.remotePath, keep: false };
   throw new KeyferryError('key_not_found', `There is no key "${path}".`);
+}
+
+/** Null also where it is contested: then what is stored goes before all. */
+function placeIfOne(backends: readonly ServedBackend[], path: string): PlaceIn | null {
+  try {
+    return placeAmong(backends, path);
+  } catch {
+    return null;
+  }
 }

@@ -1,3 +1,4 @@
+import { KeyferryError } from '@keyferry/core';
 import { readSecrets, type TenantKeys } from '@keyferry/store';
 import type { ChangeFeed, ServedBackend } from './change-feed.ts';
 import { decideSource, type Source } from './decide-source.ts';
@@ -6,6 +7,9 @@ import { openStored } from './read-store.ts';
 import { readVault } from './read-vault.ts';
 import type { Load, SecretCache } from './secret-cache.ts';
 import type { AccessServices } from './services.ts';
+
+/** Whoever wants a path that is being read shares that read: one that Postgres leaves hanging must end, in milliseconds. */
+const storePatienceMs = 5_000;
 
 /** Who reads for one tenant. */
 export interface Reading {
@@ -55,7 +59,7 @@ async function load(reading: Reading, paths: readonly string[], askStore: boolea
   const { services, tenantId } = reading;
   const keys = await services.keyring.ofTenant(tenantId);
   const sources = askStore
-    ? await sourcesInStore(reading, paths)
+    ? await inTime(sourcesInStore(reading, paths))
     : paths.map((path) => [path, sourceInMemory(reading, path)] as const);
   const inVaults = new Map<ServedBackend, Map<string, { path: string; keep: boolean }>>();
   for (const [path, source] of sources) {
@@ -85,6 +89,20 @@ async function sourcesInStore({ services, feed, tenantId }: Reading, paths: read
       return [path, { error }];
     }
   });
+}
+
+/** Rejects with `database_unavailable` where it takes too long. */
+async function inTime<T>(work: Promise<T>): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(
+    () => reject(new KeyferryError('database_unavailable', 'The database did not answer in time.')),
+    storePatienceMs,
+  );
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function sourceInMemory({ cache, feed, tenantId }: Reading, path: string): Source | { error: unknown } {

@@ -1,5 +1,6 @@
 import { startAwsEmulator } from '@keyferry/emulators';
 import { type House, openHouse } from '@keyferry/testing/support/house.ts';
+import { asAdmin } from '@keyferry/testing/support/test-postgres.ts';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Change } from '../src/index.ts';
 import { readsOf, type TestReader, testReader } from './harness.ts';
@@ -101,6 +102,41 @@ describe('a synced secret', () => {
     await reader.check(house.tenantId);
     expect(await read('bifrost/a')).toMatchObject({ secret: { source: 'store' } });
   });
+
+  test('is answered until its cycle drops it, also where two other backends would have its path by now', async () => {
+    put('bifrost/a', 'one');
+    const backend = await house.addBackend();
+    await house.cycle(backend);
+    await house.change(backend, { sync_paths: ['elsewhere/*'] });
+    await house.addBackend();
+    await house.addBackend();
+    expect(await reader.text('bifrost/a')).toBe('one');
+    expect(await reader.refusal('bifrost/b')).toBe('path_contested');
+  });
+
+  test('that Postgres does not come up with is waited for no longer than a few seconds', async () => {
+    put('bifrost/a', 'one');
+    await house.cycle(await house.addBackend());
+    expect(await reader.text('bifrost/a')).toBe('one');
+    house.clock.advance(30);
+    const { promise: done, resolve: letGo } = Promise.withResolvers<void>();
+    const { promise: locked, resolve: isLocked } = Promise.withResolvers<void>();
+    const locking = asAdmin(house.database.ownerUrl, async (client) => {
+      await client.query('BEGIN; LOCK TABLE keyferry.keys IN ACCESS EXCLUSIVE MODE');
+      isLocked();
+      await done;
+      await client.query('ROLLBACK');
+    });
+    await locked;
+    try {
+      expect(await reader.text('bifrost/a')).toBe('one (stale)');
+      expect(await reader.refusal('bifrost/b')).toBe('database_unavailable');
+    } finally {
+      letGo();
+      await locking;
+    }
+    expect(await reader.text('bifrost/a')).toBe('one');
+  }, 30_000);
 
   test('that does not exist is refused by its name', async () => {
     await house.cycle(await house.addBackend());

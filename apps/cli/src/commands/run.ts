@@ -7,6 +7,7 @@ import { readText } from './set-members.ts';
 interface Options {
   envFile?: string;
   only?: string[];
+  withToken?: boolean;
 }
 
 export function runCommand(program: Command, host: Host): void {
@@ -18,12 +19,15 @@ export function runCommand(program: Command, host: Host): void {
       command
         .passThroughOptions()
         .option('--env-file <file>', 'add variables from a file; what is set already stays')
-        .option('--only <names...>', 'resolve these variables alone'),
-    async run({ options: { envFile, only }, args, env, client: open }) {
+        .option('--only <names...>', 'resolve these variables alone')
+        .option('--with-token', 'hand KEYFERRY_TOKEN on to the program'),
+    async run({ options: { envFile, only, withToken }, args, env, client: open }) {
       const whole = envFile === undefined ? env : withFile(env, await readText(envFile));
       const references = referencesIn(whole, only);
       const values = Object.keys(references).length > 0 ? await resolved(open(), references) : {};
-      return await runProgram(args, { ...whole, ...values });
+      // It opens every secret there is; the program was given those that it needs.
+      const { KEYFERRY_TOKEN: token, ...rest } = whole;
+      return await runProgram(args, { ...rest, ...values, ...(withToken && token && { KEYFERRY_TOKEN: token }) });
     },
   });
 }
