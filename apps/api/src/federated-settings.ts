@@ -2,7 +2,11 @@ import { federationProblem, KeyferryError } from '@keyferry/core';
 import type { Backend, BackendSettings } from '@keyferry/store';
 import type { VaultDefinition } from '@keyferry/vaults';
 
-type Judged = Pick<Backend, 'mode' | 'sync_paths' | 'exclude_paths' | 'path_mapping' | 'access_mode' | 'writes'>;
+/** What of a backend's settings decides whether a change of them can work. */
+export type Federated = Pick<
+  Backend,
+  'mode' | 'sync_paths' | 'exclude_paths' | 'path_mapping' | 'access_mode' | 'writes'
+>;
 
 /**
  * A change of a backend's settings with its remote patterns as they are stored: by what they mean inside the container, however
@@ -11,7 +15,7 @@ type Judged = Pick<Backend, 'mode' | 'sync_paths' | 'exclude_paths' | 'path_mapp
  */
 export function federatedSettings<Change extends Partial<BackendSettings>>(
   { capabilities, withinContainer }: VaultDefinition,
-  { former, config, change }: { former: Judged; config: Record<string, unknown>; change: Change },
+  { former, config, change }: { former: Federated; config: Record<string, unknown>; change: Change },
 ): Change {
   const inside = (pattern: string) => withinContainer?.(config, pattern) ?? pattern;
   const { sync_paths, exclude_paths, path_mapping } = change;

@@ -4,7 +4,7 @@ import { listServedKeys } from '@keyferry/store';
 import type { ListScope } from '@keyferry/vaults';
 import type { ServedBackend } from './change-feed.ts';
 import type { Reading } from './load-secrets.ts';
-import { placeAmong } from './place.ts';
+import { placesAmong } from './place.ts';
 import { proxiedNames } from './proxied-names.ts';
 
 export interface ListRequest {
@@ -94,19 +94,13 @@ async function namesInVault(
 
 /** Also where it is contested: whoever reads it is told so. */
 function leadsTo(backends: readonly ServedBackend[], path: string, served: ServedBackend): boolean {
-  try {
-    return placeAmong(backends, path)?.backend.id === served.backend.id;
-  } catch {
-    return true;
-  }
+  const [place, another] = placesAmong(backends, path);
+  return another !== undefined || place?.backend.id === served.backend.id;
 }
 
 function proxiedAmong(backends: readonly ServedBackend[], path: string): boolean {
-  try {
-    return placeAmong(backends, path)?.mode === 'proxy';
-  } catch {
-    return false;
-  }
+  const [place, another] = placesAmong(backends, path);
+  return another === undefined && place?.mode === 'proxy';
 }
 
 const compareBytes = (left: string, right: string): number => Buffer.compare(Buffer.from(left), Buffer.from(right));

@@ -1,5 +1,5 @@
 import { vaultFailure } from '@keyferry/core';
-import { type ConnectionServices, openConnection } from './open-connection.ts';
+import { type Connectable, type ConnectionServices, openConnection } from './open-connection.ts';
 import type { Connection } from './pool.ts';
 
 /** How long a vault may take while a request waits for it, in milliseconds: less than clients and proxies wait. */
@@ -18,7 +18,7 @@ export async function askVault<T>(backendName: string, ask: (deadline: AbortSign
 /** The same with a connection, for as long as it takes. Rejects as `openConnection` does as well. */
 export async function withVault<T>(
   services: ConnectionServices,
-  backend: Parameters<typeof openConnection>[1] & { name: string },
+  backend: Connectable & { name: string },
   work: (connection: Connection, deadline: AbortSignal) => Promise<T>,
 ): Promise<T> {
   return await askVault(backend.name, async (deadline) => {

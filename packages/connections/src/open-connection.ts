@@ -9,10 +9,13 @@ export interface ConnectionServices {
   now: () => Date;
 }
 
+/** What of a backend says how it is connected to. */
+export type Connectable = Pick<Backend, 'id' | 'tenant_id' | 'kind' | 'config' | 'credentials_version'>;
+
 /** A use of the backend's connection, which the caller closes; its credentials are opened only when there is none yet. */
 export async function openConnection(
   services: ConnectionServices,
-  backend: Pick<Backend, 'id' | 'tenant_id' | 'kind' | 'config' | 'credentials_version'>,
+  backend: Connectable,
   signal: AbortSignal,
 ): Promise<Connection> {
   const toOpen = {

@@ -29,6 +29,7 @@ export * from './known-keys.ts';
 export * from './local-values.ts';
 export { migrate, pendingMigrations } from './migrate.ts';
 export * from './move-keys.ts';
+export * from './note-probe.ts';
 export * from './notification-rules.ts';
 export * from './outbox.ts';
 export * from './owned-keys.ts';

@@ -43,7 +43,7 @@ import {
   withLastingCredentials,
 } from '../backend-settings.ts';
 import type { Api, ApiOptions } from '../create-api.ts';
-import { federatedSettings } from '../federated-settings.ts';
+import { type Federated, federatedSettings } from '../federated-settings.ts';
 import { keepChanged, keepFirst } from '../kept-credentials.ts';
 import { responses } from '../responses.ts';
 import { vaultRefusals } from '../vault-refusals.ts';
@@ -93,7 +93,7 @@ export function backendRoutes(app: Api, options: ApiOptions): void {
   }
 
   const federated = <Change extends Partial<BackendSettings>>(
-    former: Parameters<typeof federatedSettings>[1]['former'] & { kind: string },
+    former: Federated & { kind: string },
     change: Change,
     config: Members,
   ) => federatedSettings(vaultOfKind(options.registry, former.kind), { former, config, change });

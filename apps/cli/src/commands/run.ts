@@ -1,3 +1,4 @@
+import type { KeyferryClient } from '@keyferry/client';
 import type { Command } from 'commander';
 import { addCommand, type Host } from '../command.ts';
 import { referencesIn, valuesOf, withFile } from '../run/environment.ts';
@@ -32,7 +33,7 @@ export function runCommand(program: Command, host: Host): void {
   });
 }
 
-async function resolved(client: Parameters<typeof valuesOf>[0], references: Record<string, string>) {
+async function resolved(client: KeyferryClient, references: Record<string, string>) {
   try {
     return await valuesOf(client, references);
   } finally {

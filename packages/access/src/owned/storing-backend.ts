@@ -1,6 +1,6 @@
 import { parseMapping } from '@keyferry/core';
 import { type Backend, credentialUpstream, listBackends, type SecretOwner, type Tx } from '@keyferry/store';
-import { type FederatedBackend, federate, placeAmong } from '../place.ts';
+import { type FederatedBackend, federate, placesAmong } from '../place.ts';
 
 /** Where the secrets of a backend or a channel are kept. */
 export interface Keeper {
@@ -32,12 +32,8 @@ export async function findKeeper(tx: Tx, { kind, id }: SecretOwner): Promise<Kee
 const takesCredentials = ({ state, mode, access_mode, writes }: Backend) =>
   state === 'active' && mode === 'sync' && access_mode === 'read_and_write' && writes === 'write_through';
 
+/** What is contested is nobody's. */
 function leadsTo(federated: readonly FederatedBackend[], backend: Backend, path: string): boolean {
-  try {
-    const place = placeAmong(federated, path);
-    return place?.backend.id === backend.id && place.mode === 'sync';
-  } catch {
-    // Contested: nobody's.
-    return false;
-  }
+  const [place, another] = placesAmong(federated, path);
+  return another === undefined && place?.backend.id === backend.id && place.mode === 'sync';
 }

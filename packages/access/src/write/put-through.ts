@@ -9,7 +9,7 @@ import type { Attempt, PutRequest, WriteServices, WrittenSecret } from './reques
 import { sendValue } from './send-value.ts';
 import { settleUnfinished } from './settle-unfinished.ts';
 import type { WriteTarget } from './target.ts';
-import { endWrite, readSecret, withContainer } from './vault-side.ts';
+import { type BegunWrite, endWrite, readSecret, withContainer } from './vault-side.ts';
 
 interface Prepared {
   target: WriteTarget;
@@ -64,7 +64,7 @@ export async function putThrough(
   });
 }
 
-async function refuseOrEnd(write: Parameters<typeof endWrite>[0], refuse: () => void): Promise<void> {
+async function refuseOrEnd(write: BegunWrite, refuse: () => void): Promise<void> {
   try {
     refuse();
   } catch (error) {

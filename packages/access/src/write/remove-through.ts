@@ -32,9 +32,9 @@ export async function removeThrough(
       creates: false,
       ownedFor: key.ownedFor,
     };
-    const settle = (intent: Parameters<typeof endWrite>[0]['intent']) =>
-      settleUnfinished({ ...shared, intent, target });
-    const { intent } = await beginWrite(services, wanted, settle);
+    const { intent } = await beginWrite(services, wanted, (left) =>
+      settleUnfinished({ ...shared, intent: left, target }),
+    );
     const write = { ...shared, intent };
     try {
       const found = await readSecret(connection, remotePath, signal);
