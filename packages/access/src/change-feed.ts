@@ -38,6 +38,8 @@ export interface ChangeFeed {
   ensureFresh(): Promise<boolean>;
   /** Asks Postgres once, or joins who asks. Rejects if it doesn't answer. */
   check(): Promise<void>;
+  /** The same, but joins nobody who has begun before. */
+  checkAnew(): Promise<void>;
 }
 
 export function createChangeFeed(
@@ -122,6 +124,10 @@ export function createChangeFeed(
       return (await within(asked, leftMs)) && isFresh();
     },
     check,
+    async checkAnew() {
+      await checking?.run.catch(() => {});
+      await check();
+    },
   };
 }
 

@@ -82,13 +82,19 @@ type Found = readonly [path: string, source: Source | { error: unknown }];
 async function sourcesInStore({ services, feed, tenantId }: Reading, paths: readonly string[]): Promise<Found[]> {
   const rows = await services.store.inTenant(tenantId, (tx) => readSecrets(tx, paths));
   const stored = new Map(rows.map((row) => [row.localPath, row]));
-  return paths.map((path) => {
-    try {
-      return [path, decideSource(feed.backends, path, stored.get(path))];
-    } catch (error) {
-      return [path, { error }];
-    }
-  });
+  const decide = () =>
+    paths.map((path): Found => {
+      try {
+        return [path, decideSource(feed.backends, path, stored.get(path))];
+      } catch (error) {
+        return [path, { error }];
+      }
+    });
+  const found = decide();
+  // Whoever has just registered a backend, or changed one, finds its paths at once.
+  if (!found.some(([, source]) => 'error' in source)) return found;
+  await feed.checkAnew();
+  return decide();
 }
 
 /** Rejects with `database_unavailable` where it takes too long. */

@@ -138,6 +138,14 @@ describe('a synced secret', () => {
     expect(await reader.text('bifrost/a')).toBe('one');
   }, 30_000);
 
+  test('is found as soon as its backend is registered', async () => {
+    const reader = testReader(house);
+    expect(await reader.refusal('new/a')).toBe('path_unmapped');
+    house.vault.kv('secret').put('new/a', { value: 'there' });
+    await house.addBackend({ mode: 'proxy', sync_paths: ['new/*'] });
+    expect(await reader.text('new/a')).toBe('there');
+  });
+
   test('that does not exist is refused by its name', async () => {
     await house.cycle(await house.addBackend());
     await expect(reader.text('bifrost/none')).rejects.toThrow('There is no key "bifrost/none".');
