@@ -1,6 +1,7 @@
 import { flushCaches } from '@keyferry/access';
-import { flushedAnswer, flushRefused } from '@keyferry/contracts';
+import { errorAnswer, flushedAnswer, flushRefused } from '@keyferry/contracts';
 import { KeyferryError } from '@keyferry/core';
+import { z } from 'zod';
 import type { Api, ApiOptions } from '../create-api.ts';
 import { responses } from '../responses.ts';
 
@@ -20,7 +21,7 @@ export function flushRoutes(app: Api, options: ApiOptions): void {
         tags: ['secrets'],
         summary: 'Let nothing that was read before be answered any more, by any process',
         security: [{ token: [] }],
-        response: responses({ 200: flushedAnswer, 400: flushRefused }),
+        response: responses({ 200: flushedAnswer, 400: z.union([flushRefused, errorAnswer]) }),
       },
     },
     async ({ identity }, reply) => {
