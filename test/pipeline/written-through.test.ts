@@ -55,6 +55,16 @@ describe('a backend that is written through', () => {
     expect(next.calls).not.toHaveProperty('read');
   });
 
+  test('is written by nobody else meanwhile', async () => {
+    const backend = await changedHere(pushing);
+    const begun = () => house.read((tx) => tx.selectFrom('write_intents').selectAll().execute());
+    house.vault.setLatency(200);
+    const cycle = house.cycle(backend);
+    await expect.poll(begun, { interval: 10, timeout: 5_000 }).toMatchObject([{ kind: 'put', remote_path: path }]);
+    expect((await cycle).counts).toMatchObject({ pushed: 1 });
+    expect(await begun()).toEqual([]);
+  });
+
   test('gets ours where local_wins has kept it', async () => {
     const backend = await changedHere({ ...pushing, conflict_policy: 'local_wins' });
     put('theirs');

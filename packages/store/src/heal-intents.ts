@@ -59,40 +59,43 @@ export async function forgetOldWrites(tx: Tx, backendId: string, now: Date): Pro
     .execute();
 }
 
-/** A secret that a cycle wants to make in the vault. */
-export interface NewSecret {
+/** A value that a cycle wants to write to the vault. */
+export interface WantedWrite {
   remotePath: string;
   localPath: string;
   digest: Buffer;
+  /** Whether the vault has no such secret. */
+  creates: boolean;
   ownedFor: string | null;
 }
 
 /**
- * Claims secrets that are to be made in the vault, until `claimedUntil`. Returns the ids of the claims, by remote path; a
+ * Notes that these are written to the vault, and keeps others from it until `claimedUntil`. Returns the ids of the claims, by remote path; a
  * path that somebody else writes has none.
  */
-export async function claimNewSecrets(
+export async function claimWrites(
   tx: Tx,
   backend: Pick<Backend, 'id' | 'tenant_id'>,
-  secrets: readonly NewSecret[],
+  writes: readonly WantedWrite[],
   { now, claimedUntil }: { now: Date; claimedUntil: Date },
 ): Promise<Map<string, string>> {
-  if (secrets.length === 0) return new Map();
-  const sorted = secrets
-    .map((secret) => ({ ...secret, hash: remoteHash(secret.remotePath) }))
+  if (writes.length === 0) return new Map();
+  const sorted = writes
+    .map((write) => ({ ...write, hash: remoteHash(write.remotePath) }))
     .sort((one, other) => Buffer.compare(one.hash, other.hash));
-  const column = <T>(pick: (secret: (typeof sorted)[number]) => T) => sorted.map(pick);
+  const column = <T>(pick: (write: (typeof sorted)[number]) => T) => sorted.map(pick);
   const { rows } = await sql<{ remote_path: string; id: string }>`
     INSERT INTO write_intents AS i (backend_id, remote_hash, tenant_id, id, kind, remote_path, local_path, value_digest,
       creates, owned_for, claimed_until, created_at)
-    SELECT ${backend.id}, w.hash, ${backend.tenant_id}, gen_random_uuid(), 'put', w.remote_path, w.local_path, w.digest, true,
-      w.owned_for, ${claimedUntil}, ${now}
+    SELECT ${backend.id}, w.hash, ${backend.tenant_id}, gen_random_uuid(), 'put', w.remote_path, w.local_path, w.digest,
+      w.creates, w.owned_for, ${claimedUntil}, ${now}
     FROM unnest(${column((s) => s.hash)}::bytea[], ${column((s) => s.remotePath)}::text[],
-      ${column((s) => s.localPath)}::text[], ${column((s) => s.digest)}::bytea[], ${column((s) => s.ownedFor)}::text[])
-      WITH ORDINALITY AS w (hash, remote_path, local_path, digest, owned_for, place)
+      ${column((s) => s.localPath)}::text[], ${column((s) => s.digest)}::bytea[],
+      ${column((s) => s.creates)}::boolean[], ${column((s) => s.ownedFor)}::text[])
+      WITH ORDINALITY AS w (hash, remote_path, local_path, digest, creates, owned_for, place)
     ORDER BY w.place
     ON CONFLICT (backend_id, remote_hash) DO UPDATE SET id = EXCLUDED.id, claimed_until = EXCLUDED.claimed_until,
-      creates = true, kind = 'put'
+      creates = EXCLUDED.creates, kind = 'put'
     WHERE i.claimed_until <= ${now} AND i.value_digest = EXCLUDED.value_digest
     RETURNING i.remote_path, i.id`.execute(tx);
   return new Map(rows.map(({ remote_path, id }) => [remote_path, id]));

@@ -29,7 +29,7 @@ import { conflictsIn, keepConflicts, keptIn, settleConflicts } from './conflicts
 import { type Decision, type DecisionInput, decide, pathTaken } from './decide.ts';
 import { readHistory } from './history.ts';
 import { isOwn } from './map-ref.ts';
-import { type Pushes, pushAhead } from './push.ts';
+import { endedPushes, type Pushes, pushAhead } from './push.ts';
 import type { BackendRun, StageRun } from './stage-run.ts';
 import { changesOf, countOutcomes, eventsOf } from './tell.ts';
 
@@ -177,10 +177,8 @@ async function commitRound(
       now,
     );
     await noteKeyChanges(tx, cycle.tenant_id, byCycle(cycle.id), landed.flatMap(changesOf), now);
-    await endWrites(
-      tx,
-      landed.flatMap(({ over }) => over ?? []),
-    );
+    const over = landed.flatMap(({ over }) => over ?? []);
+    await endWrites(tx, [...over, ...endedPushes(pushes)]);
     const resolved = await settleConflicts(tx, backend, cycle.id, keptIn(landed));
     const events = [...eventsOf(run, landed, news), ...conflicts.events, ...resolved];
     await appendEvents(tx, backend.id, events, now);

@@ -1,8 +1,8 @@
-import { classOf, isTransient, pushes } from '@keyferry/core';
+import { classOf, pushes } from '@keyferry/core';
 import {
   addToCycle,
   byCycle,
-  claimNewSecrets,
+  claimWrites,
   endWrites,
   holdStage,
   type Issue,
@@ -16,11 +16,8 @@ import {
 } from '@keyferry/store';
 import type { KnownIndex } from '../known-index.ts';
 import { missedKeys } from './listing.ts';
-import { pushBatch, unpushed, withValue, writeToken } from './push.ts';
+import { claimFrom, mayBeMade, pushBatch, unpushed, withValue, writeToken } from './push.ts';
 import type { BackendRun, StageRun } from './stage-run.ts';
-
-/** Longer than all attempts of a call may take. */
-const claimMs = 120_000;
 
 /** Keys that are only here and that the listing lacks, where they are to be made in the vault; in batches. */
 export async function* secretsToMake(run: BackendRun, known: KnownIndex): AsyncGenerator<LocalOnlyKey[]> {
@@ -49,12 +46,11 @@ export async function makeSecrets(run: StageRun, known: KnownIndex): Promise<Iss
 
 async function makeSome(run: StageRun, keys: LocalOnlyKey[]): Promise<Issue[]> {
   const { services, cycle, backend } = run;
-  const begun = services.now();
-  const claim = { now: begun, claimedUntil: new Date(begun.getTime() + claimMs) };
   // A secret that is made, though its process dies, is known as ours by the next cycle.
   const { claims, sealed } = await services.store.inTenant(cycle.tenant_id, async (tx) => {
     await holdStage(tx, cycle);
-    const claims = await claimNewSecrets(tx, backend, keys, claim);
+    const wanted = keys.map((key) => ({ ...key, creates: true }));
+    const claims = await claimWrites(tx, backend, wanted, claimFrom(services.now()));
     const ids = keys.filter(({ remotePath }) => claims.has(remotePath)).map(({ id }) => id);
     return { claims, sealed: await sealedValues(tx, ids) };
   });
@@ -96,6 +92,3 @@ async function makeSome(run: StageRun, keys: LocalOnlyKey[]): Promise<Issue[]> {
     result instanceof Error && classOf(result) !== 'conflict' ? [unpushed(key.remotePath, result)] : [],
   );
 }
-
-/** Whether it may have been made though its answer has not come. */
-const mayBeMade = (result: unknown) => result instanceof Error && isTransient(classOf(result));

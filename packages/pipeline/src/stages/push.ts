@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
-import { describeError, SecretValue, uuidOf } from '@keyferry/core';
+import { classOf, describeError, isTransient, SecretValue, uuidOf } from '@keyferry/core';
 import {
+  claimWrites,
   type Issue,
   type SealedValue,
   type StoredKey,
@@ -16,8 +17,27 @@ import type { BackendRun } from './stage-run.ts';
 /** So many values are opened at a time. */
 export const pushBatch = 20;
 
-/** What came of writing values to the vault, by the token of each write: none is made twice for one reading. */
-export type Pushes = Map<string, Written | Error>;
+/** Longer than all attempts of a call may take. */
+const claimMs = 120_000;
+
+export const claimFrom = (now: Date) => ({ now, claimedUntil: new Date(now.getTime() + claimMs) });
+
+/** Whether it may have been made though its answer has not come. */
+export const mayBeMade = (result: unknown) => result instanceof Error && isTransient(classOf(result));
+
+/** What came of writing a value to the vault, and the note that it was begun. */
+interface Pushed {
+  /** Null where nothing was written. */
+  result: Written | Error | null;
+  claim: string;
+}
+
+/** By the token of each write: none is made twice for one reading. */
+export type Pushes = Map<string, Pushed>;
+
+/** Notes of writes whose outcome is known. */
+export const endedPushes = (pushes: Pushes): string[] =>
+  [...pushes.values()].flatMap(({ result, claim }) => (mayBeMade(result) ? [] : [claim]));
 
 /**
  * Writes values that are ahead of the vault to it, on condition that it still has what was read, and decides on each anew: both
@@ -35,8 +55,9 @@ export async function pushAhead(
     await pushSome(run, left.slice(start, start + pushBatch), pushes);
   return decisions.map((decision) => {
     const { item, known, push } = decision;
-    const result = known && push ? pushes.get(tokenOf({ item, known })) : undefined;
-    if (result === undefined) return decision;
+    const pushed = known && push ? pushes.get(tokenOf({ item, known })) : undefined;
+    const result = pushed?.result ?? null;
+    if (result === null) return decision;
     if (!(result instanceof Error)) return decideOn(item, { pushed: result });
     return { ...decision, issues: [...decision.issues, unpushed(item.remote, result)] };
   });
@@ -51,22 +72,36 @@ async function pushSome(run: BackendRun, some: readonly Push[], pushes: Pushes):
   const { services, backend, signal } = run;
   const connection = await run.connect();
   const keys = await services.keyring.ofTenant(backend.tenant_id);
-  const ids = some.map(({ known }) => known.id);
-  const sealed = await services.store.inTenant(backend.tenant_id, (tx) => sealedValues(tx, ids));
+  const wanted = some.map(({ item, known }) => ({
+    remotePath: item.remote,
+    localPath: known.localPath,
+    digest: Buffer.from(known.localDigest, 'hex'),
+    creates: false,
+    ownedFor: null,
+  }));
+  // Nobody else writes these meanwhile: not every vault compares versions by itself.
+  const { claims, sealed } = await services.store.inTenant(backend.tenant_id, async (tx) => {
+    const claims = await claimWrites(tx, backend, wanted, claimFrom(services.now()));
+    const ids = some.flatMap(({ item, known }) => (claims.has(item.remote) ? [known.id] : []));
+    return { claims, sealed: await sealedValues(tx, ids) };
+  });
   // The connection bounds how many of these run at a time.
   await Promise.all(
     some.map(async (one) => {
       const { item, known } = one;
-      const stored = sealed.get(known.id);
-      // It was changed meanwhile, and is looked at again.
-      if (stored?.version !== known.version) return;
+      const [claim, stored] = [claims.get(item.remote), sealed.get(known.id)];
+      if (claim === undefined) return;
       const { version } = item.reading;
       const options = { idempotencyKey: tokenOf(one), ...(version !== null && { expectedVersion: version }) };
-      const result = await withValue(keys, backend.tenant_id, stored, (value) =>
-        connection.put(item.remote, value, options, signal),
-      );
+      // What was changed meanwhile is looked at again.
+      const result =
+        stored?.version === known.version
+          ? await withValue(keys, backend.tenant_id, stored, (value) =>
+              connection.put(item.remote, value, options, signal),
+            )
+          : null;
       signal.throwIfAborted();
-      pushes.set(tokenOf(one), result);
+      pushes.set(tokenOf(one), { result, claim });
     }),
   );
 }
