@@ -40,7 +40,12 @@ test('and by sync the same path is answered from the store', async () => {
   await api.call('POST', `${backend}/sync`);
   await api.work();
   vault.requests.reset();
-  await expect
-    .poll(async () => (await api.call('GET', secret)).body, { timeout: 10_000 })
-    .toMatchObject({ value: 'p1', source: 'store', version: 1 });
+  expect((await api.call('GET', secret)).body).toMatchObject({ value: 'p1', source: 'store', version: 1 });
+});
+
+test('a change of mode is read by at once where it was made', async () => {
+  await api.call('PATCH', backend, { mode: 'proxy' });
+  expect((await api.call('GET', secret)).body).toMatchObject({ value: 'p1', source: 'vault' });
+  await api.call('PATCH', backend, { mode: 'sync' });
+  expect((await api.call('GET', secret)).body).toMatchObject({ value: 'p1', source: 'store' });
 });

@@ -50,7 +50,7 @@ export interface SecretReader {
   forget(tenantId: string, paths: readonly string[]): void;
   /** Tells what becomes out of date from now on. Rejects where Postgres doesn't answer. */
   follow(tenantId: string, tell: (change: Change) => void): Promise<Following>;
-  /** Looks now at what has changed, as it does by itself. Rejects where Postgres doesn't answer. */
+  /** Looks now at what has changed, as it does by itself a moment later. Rejects where Postgres doesn't answer. */
   check(tenantId: string): Promise<void>;
   /** Reads proxied values in memory anew, and drops those that are others by now. */
   checkHeld(): Promise<void>;
@@ -150,7 +150,7 @@ export function createSecretReader(services: AccessServices, options: ReaderOpti
         stop: () => void listeners.delete(tell),
       };
     },
-    check: (tenantId) => used(tenantId).feed.check(),
+    check: (tenantId) => used(tenantId).feed.checkAnew(),
     async checkHeld() {
       for (const tenant of tenants.values()) await checkHeld(tenant, (paths) => reader.forget(tenant.tenantId, paths));
     },

@@ -68,7 +68,7 @@ const badSettings = [
 
 /** Registers, shows, changes and removes backends. */
 export function backendRoutes(app: Api, options: ApiOptions): void {
-  const { store, keyring, now } = options;
+  const { store, keyring, secrets, now } = options;
 
   /** The change with credentials that last. Its vault is the one of the settings as they would be. */
   async function lastingChange(tenantId: string, idOrName: string, change: Members, keys: TenantKeys) {
@@ -207,8 +207,13 @@ export function backendRoutes(app: Api, options: ApiOptions): void {
           await audit(tx, tenantId, { actor, action: 'backend.updated', target: backend.name, details }, now());
           return backend;
         });
-      if (!config || !('auth' in config)) return showBackend(await apply(config));
-      return showBackend(await keepChanged(options, { tenantId, backend: params.id, config, by: actor }, apply));
+      const backend =
+        config && 'auth' in config
+          ? await keepChanged(options, { tenantId, backend: params.id, config, by: actor }, apply)
+          : await apply(config);
+      // Reads of this process go by them at once; the others notice by themselves. So does this one where Postgres is away.
+      await secrets.check(tenantId).catch(() => {});
+      return showBackend(backend);
     },
   );
 
