@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { addressOf } from '../support/api-address.ts';
 import type { AppProcess } from '../support/processes.ts';
 import { openSite, type Site } from '../support/site.ts';
 
@@ -14,16 +15,8 @@ afterEach(() => site.close());
 
 const startApi = () => site.start('api', { KEYFERRY_API_TOKEN: token, KEYFERRY_API_PORT: '0' });
 
-function addressOf(api: AppProcess): string {
-  const line = api
-    .output()
-    .split('\n')
-    .find((candidate) => candidate.includes('"api started"'));
-  return JSON.parse(line ?? '{}').address;
-}
-
-const put = (api: AppProcess, path: string, value: string) =>
-  fetch(`${addressOf(api)}/v1/secrets/${path}`, {
+const put = async (api: AppProcess, path: string, value: string) =>
+  await fetch(`${await addressOf(api)}/v1/secrets/${path}`, {
     method: 'PUT',
     headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
     body: JSON.stringify({ value }),

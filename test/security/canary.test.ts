@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import type { ChannelKind } from '@keyferry/core';
 import { createChannel, createKeyring, createRule, defaultTenantId, loadMasterKey, openStore } from '@keyferry/store';
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
+import { addressOf } from '../support/api-address.ts';
 import { everyColumn, formsOf } from '../support/every-column.ts';
 import { openSite, type Site } from '../support/site.ts';
 
@@ -242,11 +243,7 @@ const happens = (type: string) =>
 async function startVerboseApi(verbose: Record<string, string>) {
   const token = 'a-token-for-tests-that-is-long';
   const api = await site.start('api', { ...verbose, KEYFERRY_API_TOKEN: token, KEYFERRY_API_PORT: '0' });
-  const started = api
-    .output()
-    .split('\n')
-    .find((line) => line.includes('"api started"'));
-  const { address } = JSON.parse(started ?? '{}');
+  const address = await addressOf(api);
   const send = async (method: string, path: string, body?: object, headers: Record<string, string> = {}) => {
     const type = body && { 'content-type': 'application/json' };
     const answer = await fetch(`${address}${path}`, {
