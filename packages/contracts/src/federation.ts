@@ -1,8 +1,7 @@
-import { accessModes, type CacheRule, conflictPolicies, formatDuration, parseGlob, writeModes } from '@keyferry/core';
+import { accessModes, type CacheRule, conflictPolicies, formatDuration, writeModes } from '@keyferry/core';
 import { z } from 'zod';
-import { durationBetween } from './fields.ts';
+import { durationBetween, ruleGlobs } from './fields.ts';
 import { seconds } from './lifecycle.ts';
-import { parsedBy } from './refusal.ts';
 
 /** How a backend's secrets are read and written through Keyferry. */
 
@@ -30,11 +29,7 @@ export const maxStale = time.describe(
 
 const cacheRule = z
   .strictObject({
-    paths: z
-      .array(z.string().superRefine(parsedBy(parseGlob)))
-      .min(1, 'must name at least one path')
-      .max(200)
-      .describe('Globs of local paths.'),
+    paths: ruleGlobs,
     ttl: cacheTtl.exactOptional(),
     max_stale: maxStale.exactOptional(),
   })

@@ -55,6 +55,13 @@ export const reason = z
 
 const mostGlobs = 200;
 
+/** What a rule is for. */
+export const ruleGlobs = z
+  .array(z.string().superRefine(parsedBy(parseGlob)))
+  .min(1, 'must name at least one path')
+  .max(mostGlobs)
+  .describe('Globs of local paths.');
+
 export const syncPaths = z
   .array(z.string().superRefine(parsedBy(parseSyncPath)))
   .min(1, 'must name at least one path')

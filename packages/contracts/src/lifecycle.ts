@@ -1,6 +1,6 @@
-import { formatDuration, KeyferryError, type LifecycleRule, parseDuration, parseGlob } from '@keyferry/core';
+import { formatDuration, KeyferryError, type LifecycleRule, parseDuration } from '@keyferry/core';
 import { z } from 'zod';
-import { durationBetween } from './fields.ts';
+import { durationBetween, ruleGlobs } from './fields.ts';
 import { parsedBy } from './refusal.ts';
 
 /** When what happens to a key: the fields of a backend that say so. Durations are texts, such as 24h. */
@@ -40,11 +40,7 @@ function secondsOf(text: string): number | string {
 
 const lifecycleRule = z
   .strictObject({
-    paths: z
-      .array(z.string().superRefine(parsedBy(parseGlob)))
-      .min(1, 'must name at least one path')
-      .max(200)
-      .describe('Globs of local paths.'),
+    paths: ruleGlobs,
     grace_period: gracePeriod.exactOptional(),
     retain_archived: retainArchived.exactOptional(),
     rotation_overlap: rotationOverlap.exactOptional(),

@@ -22,13 +22,11 @@ import type {
   VersionSource,
   WriteMode,
 } from '@keyferry/core';
-import type { ColumnType, Generated, JSONColumnType } from 'kysely';
+import type { Generated } from 'kysely';
+import type { Json, NullableTimestamp, Timestamp } from './column-types.ts';
+import type { ConflictsTable, IdempotentRequestsTable, WriteIntentsTable } from './federation-tables.ts';
 
 /** The tables as Kysely sees them; `schema.sql` is the same as Postgres sees it, and a check holds it to the migrations. */
-
-type Json<T extends object> = JSONColumnType<T>;
-type Timestamp = ColumnType<Date, Date, Date>;
-type NullableTimestamp = ColumnType<Date | null, Date | null | undefined, Date | null>;
 
 export interface Database {
   master_keys: { id: string; check_value: Buffer; created_at: Generated<Date> };
@@ -303,48 +301,6 @@ interface KeysTable {
   last_seen_at: Timestamp;
   created_at: Timestamp;
   updated_at: Timestamp;
-}
-
-interface ConflictsTable {
-  key_id: string;
-  tenant_id: string;
-  backend_id: string;
-  kind: 'changed' | 'removed';
-  remote_digest: Buffer;
-  remote_version: string | null;
-  remote_created_at: NullableTimestamp;
-  remote_metadata: Json<Record<string, string>>;
-  detected_at: Timestamp;
-  seen_at: Timestamp;
-  resolution: 'local' | 'remote' | null;
-  resolved_by: string | null;
-  resolved_at: NullableTimestamp;
-}
-
-interface WriteIntentsTable {
-  backend_id: string;
-  remote_hash: Buffer;
-  tenant_id: string;
-  id: string;
-  kind: 'put' | 'remove';
-  remote_path: string;
-  local_path: string;
-  value_digest: Buffer;
-  creates: boolean;
-  owned_for: string | null;
-  claimed_until: Timestamp;
-  created_at: Timestamp;
-}
-
-interface IdempotentRequestsTable {
-  tenant_id: string;
-  actor: string;
-  key_hash: Buffer;
-  request_digest: Buffer;
-  status: number | null;
-  answer: JSONColumnType<object | null>;
-  claimed_until: Timestamp;
-  created_at: Timestamp;
 }
 
 interface CyclesTable {
