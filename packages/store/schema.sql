@@ -6,6 +6,19 @@ CREATE ROLE keyferry_dispatcher NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBY
 GRANT USAGE ON SCHEMA keyferry TO keyferry_app;
 GRANT USAGE ON SCHEMA keyferry TO keyferry_dispatcher;
 
+CREATE TABLE keyferry.access_revisions (
+  tenant_id uuid NOT NULL,
+  revision bigint DEFAULT 0 NOT NULL,
+  CONSTRAINT access_revisions_pkey PRIMARY KEY (tenant_id),
+  CONSTRAINT access_revisions_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES keyferry.tenants(id)
+);
+ALTER TABLE keyferry.access_revisions ENABLE ROW LEVEL SECURITY;
+ALTER TABLE keyferry.access_revisions FORCE ROW LEVEL SECURITY;
+CREATE POLICY dispatch ON keyferry.access_revisions FOR SELECT TO keyferry_dispatcher USING (true);
+CREATE POLICY tenant ON keyferry.access_revisions TO keyferry_app USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
+GRANT DELETE, INSERT, SELECT, UPDATE ON keyferry.access_revisions TO keyferry_app;
+GRANT SELECT (tenant_id, revision) ON keyferry.access_revisions TO keyferry_dispatcher;
+
 CREATE TABLE keyferry.audit_log (
   id bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
   tenant_id uuid NOT NULL,
@@ -406,6 +419,30 @@ CREATE INDEX idempotent_requests_age ON keyferry.idempotent_requests USING btree
 CREATE POLICY tenant ON keyferry.idempotent_requests TO keyferry_app USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
 GRANT DELETE, INSERT, SELECT, UPDATE ON keyferry.idempotent_requests TO keyferry_app;
 
+CREATE TABLE keyferry.identities (
+  id uuid DEFAULT gen_random_uuid() NOT NULL,
+  tenant_id uuid NOT NULL,
+  name text NOT NULL,
+  description text DEFAULT ''::text NOT NULL,
+  operator boolean DEFAULT false NOT NULL,
+  scopes text[] NOT NULL,
+  state text DEFAULT 'active'::text NOT NULL,
+  created_by text NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  updated_at timestamp with time zone NOT NULL,
+  CONSTRAINT identities_pkey PRIMARY KEY (id),
+  CONSTRAINT identities_tenant_id_id_key UNIQUE (tenant_id, id),
+  CONSTRAINT identities_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES keyferry.tenants(id),
+  CONSTRAINT identities_check CHECK (((NOT operator) OR (tenant_id = '00000000-0000-4000-8000-000000000001'::uuid))),
+  CONSTRAINT identities_scopes_check CHECK ((scopes <@ ARRAY['federation:read'::text, 'federation:write'::text, 'jobs:replay'::text, 'settings'::text, 'audit:read'::text])),
+  CONSTRAINT identities_state_check CHECK ((state = ANY (ARRAY['active'::text, 'disabled'::text, 'removed'::text])))
+);
+ALTER TABLE keyferry.identities ENABLE ROW LEVEL SECURITY;
+ALTER TABLE keyferry.identities FORCE ROW LEVEL SECURITY;
+CREATE UNIQUE INDEX identities_name ON keyferry.identities USING btree (tenant_id, name) WHERE (state <> 'removed'::text);
+CREATE POLICY tenant ON keyferry.identities TO keyferry_app USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
+GRANT INSERT, SELECT, UPDATE ON keyferry.identities TO keyferry_app;
+
 CREATE TABLE keyferry.key_changes (
   id bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
   tenant_id uuid NOT NULL,
@@ -640,6 +677,29 @@ CREATE POLICY tenant ON keyferry.outbox TO keyferry_app USING ((tenant_id = ( SE
 GRANT DELETE, INSERT, SELECT, UPDATE ON keyferry.outbox TO keyferry_app;
 GRANT SELECT ("position", tenant_id, backend_id, delivered_at) ON keyferry.outbox TO keyferry_dispatcher;
 
+CREATE TABLE keyferry.policies (
+  id uuid DEFAULT gen_random_uuid() NOT NULL,
+  tenant_id uuid NOT NULL,
+  name text NOT NULL,
+  path_glob text NOT NULL,
+  permissions text[] NOT NULL,
+  ip_ranges text[] DEFAULT '{}'::text[] NOT NULL,
+  expires_at timestamp with time zone,
+  bindings jsonb NOT NULL,
+  created_by text NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  updated_at timestamp with time zone NOT NULL,
+  CONSTRAINT policies_pkey PRIMARY KEY (id),
+  CONSTRAINT policies_tenant_id_id_key UNIQUE (tenant_id, id),
+  CONSTRAINT policies_tenant_id_name_key UNIQUE (tenant_id, name),
+  CONSTRAINT policies_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES keyferry.tenants(id),
+  CONSTRAINT policies_permissions_check CHECK (((cardinality(permissions) > 0) AND (permissions <@ ARRAY['read'::text, 'write'::text, 'delete'::text, 'list'::text, 'rotate'::text, 'revoke'::text, 'admin'::text])))
+);
+ALTER TABLE keyferry.policies ENABLE ROW LEVEL SECURITY;
+ALTER TABLE keyferry.policies FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON keyferry.policies TO keyferry_app USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
+GRANT DELETE, INSERT, SELECT, UPDATE ON keyferry.policies TO keyferry_app;
+
 CREATE TABLE keyferry.shards (
   cycle_id uuid NOT NULL,
   number integer NOT NULL,
@@ -667,15 +727,83 @@ CREATE TABLE keyferry.tenants (
   id uuid DEFAULT gen_random_uuid() NOT NULL,
   name text NOT NULL,
   created_at timestamp with time zone DEFAULT now() NOT NULL,
+  state text DEFAULT 'active'::text NOT NULL,
+  max_backends integer,
+  max_keys integer,
+  max_open_cycles integer,
+  state_changed_at timestamp with time zone DEFAULT now() NOT NULL,
+  deletion_requested_by text,
   CONSTRAINT tenants_pkey PRIMARY KEY (id),
-  CONSTRAINT tenants_name_key UNIQUE (name)
+  CONSTRAINT tenants_name_key UNIQUE (name),
+  CONSTRAINT tenants_max_backends_check CHECK ((max_backends >= 0)),
+  CONSTRAINT tenants_max_keys_check CHECK ((max_keys >= 0)),
+  CONSTRAINT tenants_max_open_cycles_check CHECK ((max_open_cycles > 0)),
+  CONSTRAINT tenants_state_check CHECK ((state = ANY (ARRAY['active'::text, 'suspended'::text, 'deleting'::text, 'deleted'::text])))
 );
 ALTER TABLE keyferry.tenants ENABLE ROW LEVEL SECURITY;
 ALTER TABLE keyferry.tenants FORCE ROW LEVEL SECURITY;
 CREATE POLICY dispatch ON keyferry.tenants FOR SELECT TO keyferry_dispatcher USING (true);
+CREATE POLICY operator ON keyferry.tenants TO keyferry_app USING (( SELECT keyferry.is_operator() AS is_operator)) WITH CHECK (( SELECT keyferry.is_operator() AS is_operator));
 CREATE POLICY tenant ON keyferry.tenants TO keyferry_app USING ((id = ( SELECT keyferry.current_tenant() AS current_tenant)));
-GRANT SELECT ON keyferry.tenants TO keyferry_app;
-GRANT SELECT (id) ON keyferry.tenants TO keyferry_dispatcher;
+GRANT INSERT, SELECT, UPDATE ON keyferry.tenants TO keyferry_app;
+GRANT SELECT (id, state) ON keyferry.tenants TO keyferry_dispatcher;
+
+CREATE TABLE keyferry.token_issuers (
+  id uuid DEFAULT gen_random_uuid() NOT NULL,
+  tenant_id uuid NOT NULL,
+  name text NOT NULL,
+  kind text NOT NULL,
+  issuer text NOT NULL,
+  audiences text[] NOT NULL,
+  algorithms text[] NOT NULL,
+  jwks_url text,
+  jwks jsonb,
+  ca_cert text,
+  mappings jsonb NOT NULL,
+  created_by text NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  updated_at timestamp with time zone NOT NULL,
+  CONSTRAINT token_issuers_pkey PRIMARY KEY (id),
+  CONSTRAINT token_issuers_tenant_id_id_key UNIQUE (tenant_id, id),
+  CONSTRAINT token_issuers_tenant_id_name_key UNIQUE (tenant_id, name),
+  CONSTRAINT token_issuers_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES keyferry.tenants(id),
+  CONSTRAINT token_issuers_algorithms_check CHECK ((cardinality(algorithms) > 0)),
+  CONSTRAINT token_issuers_audiences_check CHECK ((cardinality(audiences) > 0)),
+  CONSTRAINT token_issuers_kind_check CHECK ((kind = ANY (ARRAY['oidc'::text, 'kubernetes'::text])))
+);
+ALTER TABLE keyferry.token_issuers ENABLE ROW LEVEL SECURITY;
+ALTER TABLE keyferry.token_issuers FORCE ROW LEVEL SECURITY;
+CREATE INDEX token_issuers_issuer ON keyferry.token_issuers USING btree (issuer);
+CREATE POLICY dispatch ON keyferry.token_issuers FOR SELECT TO keyferry_dispatcher USING (true);
+CREATE POLICY tenant ON keyferry.token_issuers TO keyferry_app USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
+GRANT DELETE, INSERT, SELECT, UPDATE ON keyferry.token_issuers TO keyferry_app;
+GRANT SELECT (id, tenant_id, issuer) ON keyferry.token_issuers TO keyferry_dispatcher;
+
+CREATE TABLE keyferry.tokens (
+  id uuid DEFAULT gen_random_uuid() NOT NULL,
+  tenant_id uuid NOT NULL,
+  identity_id uuid NOT NULL,
+  name text NOT NULL,
+  digest bytea NOT NULL,
+  shown text NOT NULL,
+  created_by text NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  expires_at timestamp with time zone,
+  revoked_at timestamp with time zone,
+  last_used_at timestamp with time zone,
+  CONSTRAINT tokens_pkey PRIMARY KEY (id),
+  CONSTRAINT tokens_digest_key UNIQUE (digest),
+  CONSTRAINT tokens_tenant_id_id_key UNIQUE (tenant_id, id),
+  CONSTRAINT tokens_tenant_id_identity_id_fkey FOREIGN KEY (tenant_id, identity_id) REFERENCES keyferry.identities(tenant_id, id),
+  CONSTRAINT tokens_digest_check CHECK ((length(digest) = 32))
+);
+ALTER TABLE keyferry.tokens ENABLE ROW LEVEL SECURITY;
+ALTER TABLE keyferry.tokens FORCE ROW LEVEL SECURITY;
+CREATE INDEX tokens_identity ON keyferry.tokens USING btree (identity_id);
+CREATE POLICY dispatch ON keyferry.tokens FOR SELECT TO keyferry_dispatcher USING (true);
+CREATE POLICY tenant ON keyferry.tokens TO keyferry_app USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
+GRANT INSERT, SELECT, UPDATE ON keyferry.tokens TO keyferry_app;
+GRANT SELECT (id, tenant_id, digest) ON keyferry.tokens TO keyferry_dispatcher;
 
 CREATE TABLE keyferry.write_intents (
   backend_id uuid NOT NULL,
@@ -700,13 +828,26 @@ ALTER TABLE keyferry.write_intents FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON keyferry.write_intents TO keyferry_app USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
 GRANT DELETE, INSERT, SELECT, UPDATE ON keyferry.write_intents TO keyferry_app;
 
+CREATE OR REPLACE FUNCTION keyferry.access_revisions_of(tenants uuid[])
+ RETURNS TABLE(tenant_id uuid, revision bigint)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog'
+AS $function$
+  SELECT r.tenant_id, r.revision FROM keyferry.access_revisions r WHERE r.tenant_id = ANY (tenants)
+$function$
+;
+ALTER FUNCTION keyferry.access_revisions_of(uuid[]) OWNER TO keyferry_dispatcher;
+REVOKE ALL ON FUNCTION keyferry.access_revisions_of(uuid[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION keyferry.access_revisions_of(uuid[]) TO keyferry_app;
+
 CREATE OR REPLACE FUNCTION keyferry.all_tenants()
  RETURNS SETOF uuid
  LANGUAGE sql
  STABLE SECURITY DEFINER
  SET search_path TO 'pg_catalog'
 AS $function$
-  SELECT t.id FROM keyferry.tenants t
+  SELECT t.id FROM keyferry.tenants t WHERE t.state = 'active'
 $function$
 ;
 ALTER FUNCTION keyferry.all_tenants() OWNER TO keyferry_dispatcher;
@@ -736,6 +877,28 @@ REVOKE ALL ON FUNCTION keyferry.current_tenant() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION keyferry.current_tenant() TO keyferry_app;
 GRANT EXECUTE ON FUNCTION keyferry.current_tenant() TO keyferry_dispatcher;
 
+CREATE OR REPLACE FUNCTION keyferry.is_operator()
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+AS $function$ SELECT coalesce(current_setting('keyferry.operator', true), '') = 'on' $function$
+;
+REVOKE ALL ON FUNCTION keyferry.is_operator() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION keyferry.is_operator() TO keyferry_app;
+
+CREATE OR REPLACE FUNCTION keyferry.issuers_named(given text)
+ RETURNS TABLE(tenant_id uuid, issuer_id uuid)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog'
+AS $function$
+  SELECT i.tenant_id, i.id FROM keyferry.token_issuers i WHERE i.issuer = given ORDER BY i.tenant_id, i.id LIMIT 100
+$function$
+;
+ALTER FUNCTION keyferry.issuers_named(text) OWNER TO keyferry_dispatcher;
+REVOKE ALL ON FUNCTION keyferry.issuers_named(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION keyferry.issuers_named(text) TO keyferry_app;
+
 CREATE OR REPLACE FUNCTION keyferry.tenants_due(at timestamp with time zone)
  RETURNS SETOF uuid
  LANGUAGE sql
@@ -744,6 +907,7 @@ CREATE OR REPLACE FUNCTION keyferry.tenants_due(at timestamp with time zone)
 AS $function$
   SELECT DISTINCT b.tenant_id FROM keyferry.backends b
   WHERE b.state = 'active' AND b.next_sync_at <= at
+    AND EXISTS (SELECT FROM keyferry.tenants t WHERE t.id = b.tenant_id AND t.state = 'active')
     AND NOT EXISTS (SELECT FROM keyferry.cycles c
                     WHERE c.backend_id = b.id AND c.state = 'open' AND c.scope = 'full')
 $function$
@@ -796,3 +960,16 @@ $function$
 ALTER FUNCTION keyferry.tenants_with_open_cycles() OWNER TO keyferry_dispatcher;
 REVOKE ALL ON FUNCTION keyferry.tenants_with_open_cycles() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION keyferry.tenants_with_open_cycles() TO keyferry_app;
+
+CREATE OR REPLACE FUNCTION keyferry.token_owner(given bytea)
+ RETURNS TABLE(tenant_id uuid, token_id uuid)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog'
+AS $function$
+  SELECT t.tenant_id, t.id FROM keyferry.tokens t WHERE t.digest = given
+$function$
+;
+ALTER FUNCTION keyferry.token_owner(bytea) OWNER TO keyferry_dispatcher;
+REVOKE ALL ON FUNCTION keyferry.token_owner(bytea) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION keyferry.token_owner(bytea) TO keyferry_app;

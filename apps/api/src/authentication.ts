@@ -1,75 +1,68 @@
-import { hash, timingSafeEqual } from 'node:crypto';
-import { KeyferryError } from '@keyferry/core';
-import { defaultTenantId } from '@keyferry/store';
-import type { FastifyRequest } from 'fastify';
+import { KeyferryError, type PathPermission, type Scope } from '@keyferry/core';
+import { type Authenticator, forbiddenPath, forbiddenScope, type Identity, mayOn } from '@keyferry/identity';
+import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify';
+import { pathOf } from './routes/key-path.ts';
 
-/** Reading values is a permission of its own, and so is taking keys out of use, and letting them back. */
-export type Permission = 'read' | 'write' | 'values' | 'revoke';
-
-/** Who asks, and for which tenant. */
-export interface Identity {
-  tenantId: string;
-  /** As the audit log names them. */
-  actor: string;
-  permissions: ReadonlySet<Permission>;
-}
+/**
+ * What a route asks of who calls it: a scope, a permission on the path in its address, or one on each of the paths that the
+ * route comes to by itself.
+ */
+export type Needs = { scope: Scope | 'operator' } | { onPath: PathPermission } | { onEach: PathPermission };
 
 declare module 'fastify' {
   interface FastifyRequest {
     identity: Identity;
+    /** Whether who asks has a permission on a local path. */
+    may(permission: PathPermission, path: string): boolean;
   }
   interface FastifyContextConfig {
-    /** What the route asks for, where it isn't what its method tells. */
-    permission?: Permission;
+    needs?: Needs;
   }
 }
 
-export interface Tokens {
-  /** Opens everything, but for revoking where there is a token for that. */
-  token: string;
-  /** Opens revoking, its opposite, and reading all but values. */
-  revokeToken?: string | undefined;
+interface Doors {
+  /** Asked in turn, until one knows the credential. */
+  authenticators: readonly Authenticator[];
+  now: () => Date;
 }
 
 /**
- * A hook that refuses requests without a token that is known, or whose token lacks the permission the route asks for. Digests
- * are compared, so that the time tells nothing, length included.
+ * Refuses requests without a credential that is known, and those whose identity lacks what the route needs. Every route has
+ * to say what it needs.
  */
-export function requireToken({ token, revokeToken }: Tokens) {
-  const holders = [
-    {
-      expected: digest(token),
-      identity: holderOf('api-token', ['read', 'write', 'values', ...(revokeToken ? [] : revoke)]),
-    },
-    ...(revokeToken
-      ? [{ expected: digest(revokeToken), identity: holderOf('revoke-token', ['read', ...revoke]) }]
-      : []),
-  ];
-  return async (request: FastifyRequest): Promise<void> => {
-    const given = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
-    const found = given === undefined ? null : digest(given);
-    const [holder] = found ? holders.filter(({ expected }) => timingSafeEqual(found, expected)) : [];
-    if (!holder) throw new KeyferryError('unauthorized', 'The request has no valid bearer token.');
-    request.identity = holder.identity;
-    const wanted = permissionFor(request);
-    if (!request.is404 && !holder.identity.permissions.has(wanted))
-      throw new KeyferryError('forbidden', `The token may not do this: it lacks the permission "${wanted}".`, {
-        details: { permission: wanted },
-      });
-  };
+export function guardRoutes(app: Pick<FastifyInstance, 'addHook'>, { authenticators, now }: Doors): void {
+  app.addHook('onRoute', refuseOpenRoute);
+  app.addHook('onRequest', async (request) => {
+    request.identity = await identify(authenticators, request);
+    request.may = (permission, path) => mayOn(request.identity, permission, path, { address: request.ip, now: now() });
+    const needs = request.routeOptions.config.needs;
+    if (needs && 'scope' in needs && !hasScope(request.identity, needs.scope)) throw forbiddenScope(needs.scope);
+  });
+  // Once the address was read as the route's parameters.
+  app.addHook('preHandler', async (request) => {
+    const needs = request.routeOptions.config.needs;
+    if (needs && 'onPath' in needs) requireOn(request, needs.onPath, pathOf(request.params as { '*': string }));
+  });
 }
 
-const revoke: Permission[] = ['revoke'];
-
-/** There is one tenant: the only place that knows so. */
-const holderOf = (actor: string, permissions: Permission[]): Identity => ({
-  tenantId: defaultTenantId,
-  actor,
-  permissions: new Set(permissions),
-});
-
-function permissionFor({ method, routeOptions }: FastifyRequest): Permission {
-  return routeOptions.config.permission ?? (method === 'GET' || method === 'HEAD' ? 'read' : 'write');
+/** Throws `forbidden`, whether or not there is anything at the path. */
+export function requireOn(request: FastifyRequest, permission: PathPermission, path: string): void {
+  if (!request.may(permission, path)) throw forbiddenPath(permission, path);
 }
 
-const digest = (text: string) => hash('sha256', text, 'buffer');
+async function identify(authenticators: readonly Authenticator[], request: FastifyRequest): Promise<Identity> {
+  const given = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
+  if (given !== undefined)
+    for (const authenticator of authenticators) {
+      const identity = await authenticator.identify(given);
+      if (identity) return identity;
+    }
+  throw new KeyferryError('unauthorized', 'The request has no valid bearer token.');
+}
+
+const hasScope = ({ operator, scopes }: Identity, scope: Scope | 'operator') =>
+  scope === 'operator' ? operator : scopes.has(scope);
+
+function refuseOpenRoute({ url, config }: RouteOptions): void {
+  if (config?.needs === undefined) throw new Error(`The route ${url} does not say what it needs.`);
+}

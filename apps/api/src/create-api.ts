@@ -4,11 +4,12 @@ import type { FlushChannel, SecretReader } from '@keyferry/access';
 import type { PoolOptions } from '@keyferry/connections';
 import { KeyferryError } from '@keyferry/core';
 import type { EgressClient } from '@keyferry/egress';
+import type { Authenticator } from '@keyferry/identity';
 import type { Services } from '@keyferry/pipeline';
 import type { Redis } from '@keyferry/queue';
 import { type FastifyBaseLogger, type FastifyInstance, fastify, type RawServerDefault } from 'fastify';
 import { serializerCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
-import { requireToken, type Tokens } from './authentication.ts';
+import { guardRoutes } from './authentication.ts';
 import { errorBody, errorHandler } from './error-handler.ts';
 import { bodyLimit, longestParameter, requestDeadlineMs } from './limits.ts';
 import { describeApi } from './openapi.ts';
@@ -44,7 +45,9 @@ export type Api = FastifyInstance<
 >;
 
 /** `PoolOptions`: the kinds of vaults there are, and what of the operator's their settings may refer to. */
-export interface ApiOptions extends Services, Tokens, Omit<PoolOptions, 'now'> {
+export interface ApiOptions extends Services, Omit<PoolOptions, 'now'> {
+  /** Who is known, asked in turn. */
+  authenticators: readonly Authenticator[];
   /** Asked by /readyz. */
   redis: Redis;
   /** What values are read by, and told that all of them are to be forgotten. */
@@ -101,7 +104,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
   healthRoutes(app, options);
   await app.register(
     async (v1) => {
-      v1.addHook('onRequest', requireToken(options));
+      guardRoutes(v1, options);
       v1.addHook('onRoute', (route) => {
         route.schema = { ...route.schema, security: [{ token: [] }] };
       });
@@ -132,7 +135,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
     { prefix: '/v1' },
   );
   await app.register(async (vault) => {
-    vault.addHook('onRequest', requireToken(options));
+    guardRoutes(vault, options);
     flushRoutes(vault, options);
   });
   await app.ready();

@@ -4,6 +4,8 @@ import type { ErrorCode } from '@keyferry/core';
 const statuses: Partial<Record<ErrorCode, number>> = {
   request_invalid: 400,
   config_invalid: 400,
+  policy_invalid: 400,
+  policy_too_broad: 400,
   rule_unmatched: 400,
   duration_invalid: 400,
   glob_invalid: 400,
@@ -29,10 +31,16 @@ const statuses: Partial<Record<ErrorCode, number>> = {
 
   unauthorized: 401,
   forbidden: 403,
+  tenant_suspended: 403,
   proxied_read_only: 403,
   writes_disabled: 403,
 
   not_found: 404,
+  tenant_not_found: 404,
+  identity_not_found: 404,
+  token_not_found: 404,
+  issuer_not_found: 404,
+  policy_not_found: 404,
   backend_not_found: 404,
   cycle_not_found: 404,
   failure_not_found: 404,
@@ -49,8 +57,16 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   conflict_not_found: 404,
 
   plan_busy: 429,
+  rate_limited: 429,
 
   backend_exists: 409,
+  tenant_exists: 409,
+  tenant_outdated: 409,
+  tenant_limit_reached: 409,
+  identity_exists: 409,
+  issuer_exists: 409,
+  policy_exists: 409,
+  audit_broken: 409,
   backend_has_keys: 409,
   credentials_in_use: 409,
   cycle_running: 409,
@@ -102,6 +118,9 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   delivery_timeout: 504,
   vault_timeout: 504,
 
+  issuer_unavailable: 503,
+  audit_unavailable: 503,
+  key_provider_unavailable: 503,
   api_unavailable: 503,
   database_unavailable: 503,
   database_outdated: 503,

@@ -155,6 +155,30 @@ export const errorCatalogue = {
   delivery_unavailable: 'Check that the receiver is up and can be reached from the workers.',
   delivery_timeout: 'The receiver has to answer within 10 seconds: let it take messages first and work on them later.',
 
+  // who may do what
+  tenant_not_found: 'List the tenants with `keyferry tenant list`.',
+  tenant_exists: 'Choose another name for the tenant.',
+  tenant_suspended: 'An operator lets it go on: `keyferry tenant resume <name>`.',
+  tenant_outdated: 'See its state with `keyferry tenant show <name>`.',
+  tenant_limit_reached:
+    'Remove what is not needed any more, or let an operator raise the limit: `keyferry tenant limit <name>`.',
+  identity_not_found: 'List the identities with `keyferry identity list`.',
+  identity_exists: 'Choose another name for the identity.',
+  token_not_found: 'List the identity’s tokens with `keyferry token list <identity>`.',
+  issuer_not_found: 'List the issuers with `keyferry issuer list`.',
+  issuer_exists: 'Choose another name for the issuer.',
+  issuer_unavailable: 'Check that the issuer is up, that its address is right, and that egress to it is allowed.',
+  policy_not_found: 'List the policies with `keyferry policy list`.',
+  policy_exists: 'Choose another name for the policy.',
+  policy_invalid: 'Correct the field that the message names.',
+  policy_too_broad: 'Name the folders that are needed, a policy each.',
+  rate_limited: 'Wait as long as Retry-After says.',
+  audit_unavailable: 'Check DATABASE_URL and that Postgres runs: nothing is read that the audit log doesn’t have.',
+  audit_broken:
+    'Somebody altered the audit log: keep the database as it is, and compare it with a backup and the anchors.',
+  key_provider_unavailable:
+    'Check that the Vault or KMS that holds the master key is up, and that its address and credentials are right.',
+
   // the services below
   database_unavailable: 'Check DATABASE_URL and that Postgres runs.',
   database_outdated: 'Run `keyferry migrate` with the owner’s connection.',
@@ -177,7 +201,7 @@ export const errorCatalogue = {
 
   // HTTP
   unauthorized: 'Send `Authorization: Bearer <token>`.',
-  forbidden: 'Use the token that has this permission: KEYFERRY_API_TOKEN, or KEYFERRY_REVOKE_TOKEN to revoke keys.',
+  forbidden: 'Use an identity that may do this, or let an administrator grant it: `keyferry policy check` explains.',
   not_found: 'See /openapi.json for the routes.',
   request_invalid: 'Correct the field that the message names.',
   internal: 'This is a fault of Keyferry. Report it with the request id.',

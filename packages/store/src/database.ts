@@ -18,6 +18,8 @@ export interface Store {
    * from the start, so `work` changes nothing outside the transaction.
    */
   inTenant<T>(tenantId: string, work: (tx: Tx) => Promise<T>): Promise<T>;
+  /** The same for an operator's work: it sees which tenants there are, and nothing that is theirs. */
+  asOperator<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
 
@@ -32,6 +34,8 @@ export interface StoreOptions {
 
 const transientSqlStates = new Set(['40001', '40P01']);
 const maxTransactionTries = 4;
+/** In place of a tenant's id. */
+const operator = 'operator';
 /** Node's and Postgres' words for "nobody there": refused, reset, gone, starting up, shutting down, too many clients. */
 const unavailableCodes = /^(ECONN|EPIPE|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|08|57P|53300)/;
 
@@ -63,18 +67,21 @@ export function openStore(options: StoreOptions): Store {
   const tenants = new AsyncLocalStorage<string>();
   const global = new Kysely<Database>({ dialect: new TenantDialect(pool, tenants) });
 
+  async function transaction<T>(whose: string, work: (tx: Tx) => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await tenants.run(whose, () => global.transaction().execute(work));
+      } catch (error) {
+        if (attempt < maxTransactionTries && transientSqlStates.has(codeOf(error))) continue;
+        throw asStoreError(error);
+      }
+    }
+  }
+
   return {
     global,
-    async inTenant(tenantId, work) {
-      for (let attempt = 1; ; attempt++) {
-        try {
-          return await tenants.run(tenantId, () => global.transaction().execute(work));
-        } catch (error) {
-          if (attempt < maxTransactionTries && transientSqlStates.has(codeOf(error))) continue;
-          throw asStoreError(error);
-        }
-      }
-    },
+    inTenant: transaction,
+    asOperator: (work) => transaction(operator, work),
     close: () => global.destroy(),
   };
 }
@@ -107,9 +114,10 @@ class TenantDriver extends PostgresDriver {
     const tenantId = this.#tenants.getStore();
     if (tenantId === undefined) return await super.beginTransaction(connection, {});
     // Two statements in one message take no parameters.
-    if (!isId(tenantId)) throw new Error('A tenant is named by its UUID.');
+    if (tenantId !== operator && !isId(tenantId)) throw new Error('A tenant is named by its UUID.');
+    const setting = tenantId === operator ? `keyferry.operator = 'on'` : `keyferry.tenant = '${tenantId}'`;
     try {
-      await connection.executeQuery(CompiledQuery.raw(`BEGIN; SET LOCAL keyferry.tenant = '${tenantId}'`));
+      await connection.executeQuery(CompiledQuery.raw(`BEGIN; SET LOCAL ${setting}`));
     } catch (error) {
       // The first of the two may have been done: whoever has the connection next must not be in that transaction.
       await this.rollbackTransaction(connection).catch(() => {});

@@ -1,3 +1,5 @@
+export * from './access-revision.ts';
+export type { ClaimMapping } from './access-tables.ts';
 export * from './audit.ts';
 export * from './backends.ts';
 export * from './backups.ts';

@@ -23,6 +23,14 @@ import type {
   WriteMode,
 } from '@keyferry/core';
 import type { Generated } from 'kysely';
+import type {
+  AccessRevisionsTable,
+  IdentitiesTable,
+  PoliciesTable,
+  TenantsTable,
+  TokenIssuersTable,
+  TokensTable,
+} from './access-tables.ts';
 import type { Json, NullableTimestamp, Timestamp } from './column-types.ts';
 import type { ConflictsTable, IdempotentRequestsTable, WriteIntentsTable } from './federation-tables.ts';
 
@@ -39,6 +47,12 @@ export interface Database {
     created_at: Generated<Date>;
     retired_at: NullableTimestamp;
   };
+  tenants: TenantsTable;
+  identities: IdentitiesTable;
+  tokens: TokensTable;
+  token_issuers: TokenIssuersTable;
+  policies: PoliciesTable;
+  access_revisions: AccessRevisionsTable;
   backends: BackendsTable;
   holds: {
     id: Generated<string>;

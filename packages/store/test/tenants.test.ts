@@ -118,17 +118,20 @@ test('a tenant is set for its transaction alone', async () => {
   }
 });
 
-test('functions across tenants return ids and nothing else', async () => {
+test('functions across tenants return ids, and revisions, which tell nothing', async () => {
   const { rows } = await sql<{ name: string; result: string }>`
     SELECT proname AS name, pg_get_function_result(oid) AS result FROM pg_proc
     WHERE pronamespace = 'keyferry'::regnamespace AND prosecdef ORDER BY proname`.execute(store.global);
   expect(rows).toEqual([
+    { name: 'access_revisions_of', result: 'TABLE(tenant_id uuid, revision bigint)' },
     { name: 'all_tenants', result: 'SETOF uuid' },
     { name: 'backends_with_undelivered_events', result: 'TABLE(tenant_id uuid, backend_id uuid)' },
+    { name: 'issuers_named', result: 'TABLE(tenant_id uuid, issuer_id uuid)' },
     { name: 'tenants_due', result: 'SETOF uuid' },
     { name: 'tenants_with_due_notices', result: 'SETOF uuid' },
     { name: 'tenants_with_notices_to_collect', result: 'SETOF uuid' },
     { name: 'tenants_with_open_cycles', result: 'SETOF uuid' },
+    { name: 'token_owner', result: 'TABLE(tenant_id uuid, token_id uuid)' },
   ]);
 });
 

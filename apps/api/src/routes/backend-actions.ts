@@ -19,6 +19,7 @@ export function backendActionRoutes(app: Api, options: ApiOptions): void {
   app.get(
     '/federation/backends/:id/status',
     {
+      config: { needs: { scope: 'federation:read' } },
       schema: {
         tags,
         summary: 'How a backend is doing',
@@ -46,6 +47,7 @@ export function backendActionRoutes(app: Api, options: ApiOptions): void {
   app.post(
     '/federation/backends/:id/sync',
     {
+      config: { needs: { scope: 'federation:write' } },
       schema: {
         tags,
         summary: 'Open a full cycle, or learn of the one that is open',
@@ -67,6 +69,7 @@ export function backendActionRoutes(app: Api, options: ApiOptions): void {
   app.post(
     '/federation/backends/:id/test',
     {
+      config: { needs: { scope: 'federation:write' } },
       schema: {
         tags,
         summary: 'Ask the vault now whether it answers and lets us in',
@@ -111,6 +114,7 @@ export function backendActionRoutes(app: Api, options: ApiOptions): void {
   app.get(
     '/federation/backends/:id/cycles',
     {
+      config: { needs: { scope: 'federation:read' } },
       schema: {
         tags,
         summary: 'List a backend’s cycles, newest first',

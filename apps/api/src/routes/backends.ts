@@ -100,7 +100,10 @@ export function backendRoutes(app: Api, options: ApiOptions): void {
 
   app.get(
     '/federation/backends',
-    { schema: { tags, summary: 'List the backends', response: responses({ 200: backendList }) } },
+    {
+      config: { needs: { scope: 'federation:read' } },
+      schema: { tags, summary: 'List the backends', response: responses({ 200: backendList }) },
+    },
     async ({ identity }) => {
       const backends = await store.inTenant(identity.tenantId, listBackends);
       return { items: backends.map(showBackend) };
@@ -110,6 +113,7 @@ export function backendRoutes(app: Api, options: ApiOptions): void {
   app.post(
     '/federation/backends',
     {
+      config: { needs: { scope: 'settings' } },
       schema: {
         tags,
         summary: 'Register a backend; its first cycle is due at once',
@@ -143,6 +147,7 @@ export function backendRoutes(app: Api, options: ApiOptions): void {
   app.get(
     '/federation/backends/:id',
     {
+      config: { needs: { scope: 'federation:read' } },
       schema: {
         tags,
         summary: 'Show a backend',
@@ -157,6 +162,7 @@ export function backendRoutes(app: Api, options: ApiOptions): void {
   app.patch(
     '/federation/backends/:id',
     {
+      config: { needs: { scope: 'settings' } },
       schema: {
         tags,
         summary: 'Change a backend; a cycle is due at once',
@@ -220,6 +226,7 @@ export function backendRoutes(app: Api, options: ApiOptions): void {
   app.delete(
     '/federation/backends/:id',
     {
+      config: { needs: { scope: 'settings' } },
       schema: {
         tags,
         summary: 'Remove a backend; one with many keys waits for somebody to approve the hold',

@@ -20,6 +20,7 @@ export function backupRoutes(app: Api, options: ApiOptions): void {
   app.get(
     '/backups',
     {
+      config: { needs: { onEach: 'list' } },
       schema: {
         tags,
         summary: 'List backups, newest first, without their values',
@@ -53,6 +54,7 @@ export function backupRoutes(app: Api, options: ApiOptions): void {
   app.post(
     '/backups/:id/restore',
     {
+      config: { needs: { onEach: 'rotate' } },
       schema: {
         tags,
         summary: 'Bring a deprecated or archived key back, with the value of the backup',

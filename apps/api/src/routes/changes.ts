@@ -13,6 +13,7 @@ export function changeRoutes(app: Api, { secrets }: ApiOptions): void {
   app.get(
     '/changes',
     {
+      config: { needs: { onEach: 'read' } },
       // A client that only asks for the headers would be followed for ever.
       exposeHeadRoute: false,
       schema: {

@@ -18,6 +18,7 @@ export function conflictRoutes(app: Api, options: ApiOptions): void {
   app.get(
     '/federation/backends/:id/conflicts',
     {
+      config: { needs: { scope: 'federation:read' } },
       schema: {
         tags,
         summary: 'List the keys of a backend that are in conflict, the oldest first: both sides, without their values',
@@ -46,6 +47,7 @@ export function conflictRoutes(app: Api, options: ApiOptions): void {
   app.post(
     '/federation/backends/:id/conflicts/resolve',
     {
+      config: { needs: { scope: 'federation:write' } },
       schema: {
         tags,
         summary: 'Say which side to keep, of what the vault had when the conflict was last seen; a cycle does it',

@@ -17,6 +17,7 @@ export function cycleRoutes(app: Api, { store }: ApiOptions): void {
   app.get(
     '/federation/cycles',
     {
+      config: { needs: { scope: 'federation:read' } },
       schema: {
         tags,
         summary: 'List the cycles of all backends, newest first',
@@ -31,6 +32,7 @@ export function cycleRoutes(app: Api, { store }: ApiOptions): void {
   app.get(
     '/federation/cycles/:id',
     {
+      config: { needs: { scope: 'federation:read' } },
       schema: {
         tags,
         summary: 'Show a cycle; an open one with what is counted so far',
@@ -48,6 +50,7 @@ export function cycleRoutes(app: Api, { store }: ApiOptions): void {
   app.get(
     '/federation/cycles/:id/issues',
     {
+      config: { needs: { scope: 'federation:read' } },
       schema: {
         tags,
         summary: 'List the secrets that failed, were skipped or are in conflict',

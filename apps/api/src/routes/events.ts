@@ -10,6 +10,7 @@ export function eventRoutes(app: Api, { store }: ApiOptions): void {
   app.get(
     '/events',
     {
+      config: { needs: { scope: 'federation:read' } },
       schema: {
         tags,
         summary: 'Read events after a position, oldest first',

@@ -17,6 +17,7 @@ export function failureRoutes(app: Api, options: ApiOptions): void {
   app.get(
     '/federation/failures',
     {
+      config: { needs: { scope: 'federation:read' } },
       schema: {
         tags,
         summary: 'List failed work, newest first: what is tried again and what gave up',
@@ -37,6 +38,7 @@ export function failureRoutes(app: Api, options: ApiOptions): void {
   app.post(
     '/federation/failures/:id/replay',
     {
+      config: { needs: { scope: 'jobs:replay' } },
       schema: {
         tags,
         summary: 'Try the backend’s failed work again',

@@ -17,6 +17,7 @@ export function flushRoutes(app: Api, options: ApiOptions): void {
   app.post(
     '/api/vault/flush-cache',
     {
+      config: { needs: { scope: 'federation:write' } },
       schema: {
         tags: ['secrets'],
         summary: 'Let nothing that was read before be answered any more, by any process',

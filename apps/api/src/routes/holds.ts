@@ -18,6 +18,7 @@ export function holdRoutes(app: Api, options: ApiOptions): void {
   app.get(
     '/federation/holds',
     {
+      config: { needs: { scope: 'federation:read' } },
       schema: {
         tags,
         summary: 'List holds, newest first; those that wait for a person by default',
@@ -35,6 +36,7 @@ export function holdRoutes(app: Api, options: ApiOptions): void {
   app.get(
     '/federation/holds/:id',
     {
+      config: { needs: { scope: 'federation:read' } },
       schema: {
         tags,
         summary: 'Show a hold and the keys it lists',
@@ -55,6 +57,7 @@ export function holdRoutes(app: Api, options: ApiOptions): void {
   app.post(
     '/federation/holds/:id/approve',
     {
+      config: { needs: { scope: 'federation:write' } },
       schema: {
         tags,
         summary:
@@ -82,6 +85,7 @@ export function holdRoutes(app: Api, options: ApiOptions): void {
   app.post(
     '/federation/holds/:id/reject',
     {
+      config: { needs: { scope: 'federation:write' } },
       schema: {
         tags,
         summary: 'Keep these keys as they are, until they are found again',

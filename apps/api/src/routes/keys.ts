@@ -17,6 +17,7 @@ export function keyRoutes(app: Api, { store, now }: ApiOptions): void {
   app.get(
     '/keys',
     {
+      config: { needs: { onEach: 'list' } },
       schema: {
         tags,
         summary: 'List keys in the order of their paths',
@@ -51,6 +52,7 @@ export function keyRoutes(app: Api, { store, now }: ApiOptions): void {
   app.get(
     '/keys/*',
     {
+      config: { needs: { onEach: 'list' } },
       schema: {
         tags,
         summary: 'Show a key’s record, without its value',
@@ -70,6 +72,7 @@ export function keyRoutes(app: Api, { store, now }: ApiOptions): void {
   app.get(
     '/explain/*',
     {
+      config: { needs: { onEach: 'list' } },
       schema: {
         tags,
         summary: 'Tell why a key is as it is, and what happened to it; also of one that was purged',

@@ -19,6 +19,7 @@ export function planRoutes(app: Api, options: ApiOptions): void {
   app.post(
     '/federation/backends/:id/plan',
     {
+      config: { needs: { scope: 'federation:write' } },
       schema: {
         tags,
         summary: 'Tell what a full cycle would do now, and do nothing of it',

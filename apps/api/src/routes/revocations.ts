@@ -10,7 +10,7 @@ export function revocationRoutes(app: Api, options: ApiOptions): void {
   app.post(
     '/keys/revoke',
     {
-      config: { permission: 'revoke' },
+      config: { needs: { onEach: 'revoke' } },
       schema: {
         tags,
         summary: 'Archive keys at once, whatever their state, until somebody lifts it',
@@ -47,7 +47,7 @@ export function revocationRoutes(app: Api, options: ApiOptions): void {
   app.post(
     '/keys/unrevoke',
     {
-      config: { permission: 'revoke' },
+      config: { needs: { onEach: 'revoke' } },
       schema: {
         tags,
         summary: 'Let revoked keys come back, once a cycle finds them in their vault',

@@ -38,6 +38,7 @@ export function secretWriteRoutes(app: Api, options: ApiOptions): void {
   app.put(
     '/secrets/*',
     {
+      config: { needs: { onPath: 'write' } },
       bodyLimit: valueBodyLimit,
       schema: {
         tags,
@@ -84,6 +85,7 @@ export function secretWriteRoutes(app: Api, options: ApiOptions): void {
   app.delete(
     '/secrets/*',
     {
+      config: { needs: { onPath: 'delete' } },
       schema: {
         tags,
         summary: 'Delete a secret; it goes from its vault where Keyferry had made it there',

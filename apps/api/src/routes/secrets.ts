@@ -34,7 +34,7 @@ export function secretRoutes(app: Api, { secrets }: ApiOptions): void {
   app.get(
     '/secrets/*',
     {
-      config: { permission: 'values' },
+      config: { needs: { onPath: 'read' } },
       schema: {
         tags,
         summary: 'Read a secret, from the store or, where its path is proxied, from its vault',
@@ -70,6 +70,7 @@ export function secretRoutes(app: Api, { secrets }: ApiOptions): void {
   app.get(
     '/secrets',
     {
+      config: { needs: { onEach: 'list' } },
       schema: {
         tags,
         summary: 'List names of secrets that can be read, in the order of their paths',
@@ -95,7 +96,7 @@ export function secretRoutes(app: Api, { secrets }: ApiOptions): void {
   app.post(
     '/secrets/resolve',
     {
-      config: { permission: 'values' },
+      config: { needs: { onEach: 'read' } },
       schema: {
         tags,
         summary: 'Resolve references, each with an outcome of its own',

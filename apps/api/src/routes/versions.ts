@@ -15,6 +15,7 @@ export function versionRoutes(app: Api, options: ApiOptions): void {
   app.get(
     '/versions/*',
     {
+      config: { needs: { onEach: 'list' } },
       schema: {
         tags,
         summary: 'List the versions of a key that are kept, the newest first, without their values',
@@ -34,6 +35,7 @@ export function versionRoutes(app: Api, options: ApiOptions): void {
   app.post(
     '/rollback/*',
     {
+      config: { needs: { onEach: 'rotate' } },
       schema: {
         tags,
         summary: 'Serve the value of an earlier version again, until the next change in the vault',

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { createSecretReader, openFlushChannel, type ReaderOptions, type SecretReader } from '@keyferry/access';
 import { createConnectionPool } from '@keyferry/connections';
 import { createEgressClient, parseEgress } from '@keyferry/egress';
+import { environmentAuthenticator } from '@keyferry/identity';
 import { runJob, type Services } from '@keyferry/pipeline';
 import { createQueues, openRedis, waitForRedis } from '@keyferry/queue';
 import { createKeyring, defaultTenantId, expectedJobs, loadMasterKey, openStore } from '@keyferry/store';
@@ -97,8 +98,7 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
     registry,
     redis,
     egress,
-    token,
-    revokeToken: options.revokeToken,
+    authenticators: [environmentAuthenticator({ token, revokeToken: options.revokeToken })],
     ...references,
   });
 

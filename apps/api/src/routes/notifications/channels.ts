@@ -39,13 +39,17 @@ export function channelRoutes(app: Api, options: ApiOptions): void {
 
   app.get(
     '/notifications/channels',
-    { schema: { tags, summary: 'List the channels', response: responses({ 200: channelList }) } },
+    {
+      config: { needs: { scope: 'federation:read' } },
+      schema: { tags, summary: 'List the channels', response: responses({ 200: channelList }) },
+    },
     async ({ identity }) => ({ items: (await store.inTenant(identity.tenantId, listChannels)).map(showChannel) }),
   );
 
   app.post(
     '/notifications/channels',
     {
+      config: { needs: { scope: 'settings' } },
       schema: {
         tags,
         summary: 'Make a channel; the answer shows the signing secret that Keyferry has made, this once',
@@ -86,6 +90,7 @@ export function channelRoutes(app: Api, options: ApiOptions): void {
   app.get(
     '/notifications/channels/:id',
     {
+      config: { needs: { scope: 'federation:read' } },
       schema: {
         tags,
         summary: 'Show a channel',
@@ -100,6 +105,7 @@ export function channelRoutes(app: Api, options: ApiOptions): void {
   app.patch(
     '/notifications/channels/:id',
     {
+      config: { needs: { scope: 'settings' } },
       schema: {
         tags,
         summary: 'Change a channel; what waits for it is sent at once',
@@ -148,6 +154,7 @@ export function channelRoutes(app: Api, options: ApiOptions): void {
   app.delete(
     '/notifications/channels/:id',
     {
+      config: { needs: { scope: 'settings' } },
       schema: {
         tags,
         summary: 'Remove a channel that no rule uses; what waits for it is discarded, and stays in the log',
@@ -176,6 +183,7 @@ export function channelRoutes(app: Api, options: ApiOptions): void {
   app.post(
     '/notifications/channels/:id/test',
     {
+      config: { needs: { scope: 'settings' } },
       schema: {
         tags,
         summary: 'Send a test message now, and tell what came of it; also to a paused channel',

@@ -25,6 +25,7 @@ export function deliveryRoutes(app: Api, options: ApiOptions): void {
   app.get(
     '/notifications/deliveries',
     {
+      config: { needs: { scope: 'federation:read' } },
       schema: {
         tags,
         summary: 'List deliveries, newest first',
@@ -50,6 +51,7 @@ export function deliveryRoutes(app: Api, options: ApiOptions): void {
   app.get(
     '/notifications/deliveries/:id',
     {
+      config: { needs: { scope: 'federation:read' } },
       schema: {
         tags,
         summary: 'Show a delivery and what it tells',
@@ -64,6 +66,7 @@ export function deliveryRoutes(app: Api, options: ApiOptions): void {
   app.post(
     '/notifications/deliveries/:id/replay',
     {
+      config: { needs: { scope: 'jobs:replay' } },
       schema: {
         tags,
         summary: 'Send a delivery that is over again, under its id',
@@ -86,6 +89,7 @@ export function deliveryRoutes(app: Api, options: ApiOptions): void {
   app.post(
     '/notifications/deliveries/replay',
     {
+      config: { needs: { scope: 'jobs:replay' } },
       schema: {
         tags,
         summary: 'Send everything again that failed, on all channels or on one',

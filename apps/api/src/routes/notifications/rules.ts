@@ -32,7 +32,10 @@ export function ruleRoutes(app: Api, options: ApiOptions): void {
 
   app.get(
     '/notifications/rules',
-    { schema: { tags, summary: 'List the rules', response: responses({ 200: ruleList }) } },
+    {
+      config: { needs: { scope: 'federation:read' } },
+      schema: { tags, summary: 'List the rules', response: responses({ 200: ruleList }) },
+    },
     async ({ identity }) =>
       await store.inTenant(identity.tenantId, async (tx) => ({
         items: (await listRules(tx)).map(await ruleView(tx)),
@@ -42,6 +45,7 @@ export function ruleRoutes(app: Api, options: ApiOptions): void {
   app.post(
     '/notifications/rules',
     {
+      config: { needs: { scope: 'settings' } },
       schema: {
         tags,
         summary: 'Make a rule; it tells of what happens from now on',
@@ -72,6 +76,7 @@ export function ruleRoutes(app: Api, options: ApiOptions): void {
   app.get(
     '/notifications/rules/:id',
     {
+      config: { needs: { scope: 'federation:read' } },
       schema: {
         tags,
         summary: 'Show a rule',
@@ -86,6 +91,7 @@ export function ruleRoutes(app: Api, options: ApiOptions): void {
   app.patch(
     '/notifications/rules/:id',
     {
+      config: { needs: { scope: 'settings' } },
       schema: {
         tags,
         summary: 'Change a rule',
@@ -110,6 +116,7 @@ export function ruleRoutes(app: Api, options: ApiOptions): void {
   app.delete(
     '/notifications/rules/:id',
     {
+      config: { needs: { scope: 'settings' } },
       schema: {
         tags,
         summary: 'Remove a rule; what it has told stays in the log',

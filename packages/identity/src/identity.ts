@@ -1,0 +1,41 @@
+import { type Circumstances, type Grants, KeyferryError, type PathPermission, type Scope } from '@keyferry/core';
+
+/** Who asks, and for which tenant. */
+export interface Identity {
+  tenantId: string;
+  /** One of the tenant's identities; null for who is known by claims alone, or by the environment. */
+  id: string | null;
+  /** As the audit log names them. */
+  actor: string;
+  /** May manage tenants, and name the one that a request is for. */
+  operator: boolean;
+  scopes: ReadonlySet<Scope>;
+  /** What may be done with paths. */
+  grants: Grants;
+}
+
+/** Knows who a credential stands for. */
+export interface Authenticator {
+  /** Null where it is nobody's, whatever the reason: who asks is told no more. Rejects where that can't be found out. */
+  identify(credential: string): Promise<Identity | null> | Identity | null;
+}
+
+/** Whether a permission on a local path is granted. Who may see all records sees all names. */
+export function mayOn(
+  { scopes, grants }: Identity,
+  permission: PathPermission,
+  path: string,
+  circumstances: Circumstances,
+): boolean {
+  if (permission === 'list' && scopes.has('federation:read')) return true;
+  return grants.find(permission, path, circumstances) !== null;
+}
+
+/** The same answer whether or not there is anything at the path. */
+export const forbiddenPath = (permission: PathPermission, path: string): KeyferryError =>
+  new KeyferryError('forbidden', `No policy grants "${permission}" on "${path}".`, { details: { permission } });
+
+export const forbiddenScope = (scope: Scope | 'operator'): KeyferryError =>
+  new KeyferryError('forbidden', `The identity may not do this: it lacks the scope "${scope}".`, {
+    details: { scope },
+  });

@@ -1,0 +1,20 @@
+import { sql } from 'kysely';
+import type { Store, Tx } from './database.ts';
+
+/** Tells every process that who may do what in this tenant has changed. In the transaction that changes it. */
+export async function raiseAccessRevision(tx: Tx, tenantId: string): Promise<void> {
+  await tx
+    .insertInto('access_revisions')
+    .values({ tenant_id: tenantId, revision: 1 })
+    .onConflict((conflict) =>
+      conflict.column('tenant_id').doUpdateSet({ revision: sql<number>`access_revisions.revision + 1` }),
+    )
+    .execute();
+}
+
+/** Of those tenants that there are. */
+export async function accessRevisions(store: Store, tenantIds: readonly string[]): Promise<Map<string, number>> {
+  const { rows } = await sql<{ tenant_id: string; revision: number }>`
+    SELECT * FROM keyferry.access_revisions_of(${tenantIds}::uuid[])`.execute(store.global);
+  return new Map(rows.map((row) => [row.tenant_id, row.revision]));
+}
