@@ -1,13 +1,20 @@
 import { KeyferryError, type PathPermission, type Scope } from '@keyferry/core';
-import { type Authenticator, forbiddenPath, forbiddenScope, type Identity, mayOn } from '@keyferry/identity';
+import {
+  type Authenticator,
+  type Directory,
+  forbiddenPath,
+  forbiddenScope,
+  type Identity,
+  mayOn,
+} from '@keyferry/identity';
 import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify';
 import { pathOf } from './routes/key-path.ts';
 
 /**
- * What a route asks of who calls it: a scope, a permission on the path in its address, or one on each of the paths that the
- * route comes to by itself.
+ * What a route asks of who calls it: a scope, a permission on the path in its address, one on each of the paths that the
+ * route comes to by itself, or nothing but to be known.
  */
-export type Needs = { scope: Scope | 'operator' } | { onPath: PathPermission } | { onEach: PathPermission };
+export type Needs = 'nothing' | { scope: Scope | 'operator' } | { onPath: PathPermission } | { onEach: PathPermission };
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -23,6 +30,8 @@ declare module 'fastify' {
 interface Doors {
   /** Asked in turn, until one knows the credential. */
   authenticators: readonly Authenticator[];
+  /** Told of changes that were made here. */
+  directory: Pick<Directory, 'changed'>;
   now: () => Date;
 }
 
@@ -30,19 +39,34 @@ interface Doors {
  * Refuses requests without a credential that is known, and those whose identity lacks what the route needs. Every route has
  * to say what it needs.
  */
-export function guardRoutes(app: Pick<FastifyInstance, 'addHook'>, { authenticators, now }: Doors): void {
+export function guardRoutes(app: Pick<FastifyInstance, 'addHook'>, { authenticators, directory, now }: Doors): void {
   app.addHook('onRoute', refuseOpenRoute);
   app.addHook('onRequest', async (request) => {
     request.identity = await identify(authenticators, request);
     request.may = (permission, path) => mayOn(request.identity, permission, path, { address: request.ip, now: now() });
-    const needs = request.routeOptions.config.needs;
-    if (needs && 'scope' in needs && !hasScope(request.identity, needs.scope)) throw forbiddenScope(needs.scope);
+    const needs = needsOf(request);
+    if ('scope' in needs && !hasScope(request.identity, needs.scope)) throw forbiddenScope(needs.scope);
   });
   // Once the address was read as the route's parameters.
   app.addHook('preHandler', async (request) => {
-    const needs = request.routeOptions.config.needs;
-    if (needs && 'onPath' in needs) requireOn(request, needs.onPath, pathOf(request.params as { '*': string }));
+    const needs = needsOf(request);
+    if ('onPath' in needs) requireOn(request, needs.onPath, pathOf(request.params as { '*': string }));
   });
+  // Before the answer: whoever has it finds in this process what was changed.
+  app.addHook('onSend', async (request, reply) => {
+    const needs = needsOf(request);
+    const changed = request.method !== 'GET' && reply.statusCode < 300;
+    if (changed && 'scope' in needs && changing.has(needs.scope)) directory.changed();
+  });
+}
+
+/** Scopes by which it can be changed who may do what. */
+const changing: ReadonlySet<Scope | 'operator'> = new Set(['settings', 'operator'] as const);
+
+/** Of a route that is not there, and of one that asks for nothing, an object without members. */
+function needsOf({ routeOptions }: FastifyRequest): Exclude<Needs, 'nothing'> | Record<never, never> {
+  const { needs = 'nothing' } = routeOptions.config;
+  return needs === 'nothing' ? {} : needs;
 }
 
 /** Throws `forbidden`, whether or not there is anything at the path. */
@@ -52,9 +76,11 @@ export function requireOn(request: FastifyRequest, permission: PathPermission, p
 
 async function identify(authenticators: readonly Authenticator[], request: FastifyRequest): Promise<Identity> {
   const given = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
+  const named = request.headers['x-keyferry-tenant'];
+  const tenant = typeof named === 'string' && named !== '' ? named : null;
   if (given !== undefined)
     for (const authenticator of authenticators) {
-      const identity = await authenticator.identify(given);
+      const identity = await authenticator.identify(given, { tenant });
       if (identity) return identity;
     }
   throw new KeyferryError('unauthorized', 'The request has no valid bearer token.');

@@ -4,7 +4,7 @@ import type { FlushChannel, SecretReader } from '@keyferry/access';
 import type { PoolOptions } from '@keyferry/connections';
 import { KeyferryError } from '@keyferry/core';
 import type { EgressClient } from '@keyferry/egress';
-import type { Authenticator } from '@keyferry/identity';
+import type { Authenticator, Directory } from '@keyferry/identity';
 import type { Services } from '@keyferry/pipeline';
 import type { Redis } from '@keyferry/queue';
 import { type FastifyBaseLogger, type FastifyInstance, fastify, type RawServerDefault } from 'fastify';
@@ -24,6 +24,8 @@ import { failureRoutes } from './routes/failures.ts';
 import { flushRoutes } from './routes/flush-cache.ts';
 import { healthRoutes } from './routes/health.ts';
 import { holdRoutes } from './routes/holds.ts';
+import { identityRoutes } from './routes/identities.ts';
+import { issuerRoutes } from './routes/issuers.ts';
 import { keyRoutes } from './routes/keys.ts';
 import { channelRoutes } from './routes/notifications/channels.ts';
 import { deliveryRoutes } from './routes/notifications/deliveries.ts';
@@ -32,7 +34,9 @@ import { planRoutes } from './routes/plans.ts';
 import { revocationRoutes } from './routes/revocations.ts';
 import { secretWriteRoutes } from './routes/secret-writes.ts';
 import { secretRoutes } from './routes/secrets.ts';
+import { tokenRoutes } from './routes/tokens.ts';
 import { versionRoutes } from './routes/versions.ts';
+import { whoamiRoutes } from './routes/whoami.ts';
 import { refuseUnstorableText } from './storable-text.ts';
 import { validatorWith } from './validator.ts';
 
@@ -48,6 +52,8 @@ export type Api = FastifyInstance<
 export interface ApiOptions extends Services, Omit<PoolOptions, 'now'> {
   /** Who is known, asked in turn. */
   authenticators: readonly Authenticator[];
+  /** Told of what was changed here of who may do what. */
+  directory: Pick<Directory, 'changed'>;
   /** Asked by /readyz. */
   redis: Redis;
   /** What values are read by, and told that all of them are to be forgotten. */
@@ -120,6 +126,10 @@ export async function createApi(options: ApiOptions): Promise<Api> {
       channelRoutes(v1, options);
       ruleRoutes(v1, options);
       deliveryRoutes(v1, options);
+      identityRoutes(v1, options);
+      tokenRoutes(v1, options);
+      issuerRoutes(v1, options);
+      whoamiRoutes(v1, options);
       await v1.register(async (acts) => {
         // What these take as a body is no configuration.
         acts.setValidatorCompiler(validatorWith('request_invalid'));

@@ -2,7 +2,7 @@ import { createSecretReader, openFlushChannel } from '@keyferry/access';
 import { createConnectionPool } from '@keyferry/connections';
 import { KeyferryError } from '@keyferry/core';
 import { createEgressClient } from '@keyferry/egress';
-import { environmentAuthenticator } from '@keyferry/identity';
+import { environmentAuthenticator, openIdentities } from '@keyferry/identity';
 import { createQueues, openRedis, waitForRedis } from '@keyferry/queue';
 import { createKeyring, loadMasterKey, openStore, waitForDatabase } from '@keyferry/store';
 import { createLog, runProcess, throttled } from '@keyferry/telemetry';
@@ -51,13 +51,16 @@ await runProcess(log, async () => {
   const secrets = createSecretReader(services, { checkIntervalMs: environment.checkIntervalMs });
   const flushes = openFlushChannel(redis, queuePrefix, secrets.flush, () => reportError('redis does not answer'));
 
-  const authenticators = [environmentAuthenticator({ token, revokeToken })];
-  const api = await createApi({ ...services, redis, egress, secrets, flushes, authenticators, ...vaults });
+  const identities = openIdentities({ ...services, egress });
+  const { directory } = identities;
+  const authenticators = [environmentAuthenticator({ token, revokeToken }), ...identities.authenticators];
+  const api = await createApi({ ...services, redis, egress, secrets, flushes, authenticators, directory, ...vaults });
   const address = await listen(api, environment.host, environment.port);
   log.info({ address }, 'api started');
 
   return async () => {
     await api.close();
+    await identities.close();
     flushes.close();
     await secrets.close();
     await connections.close();

@@ -13,6 +13,7 @@ const tags = [
   'backups',
   'events',
   'notifications',
+  'identities',
   'health',
 ];
 

@@ -62,13 +62,25 @@ beforeAll(async () => {
   await api.call('POST', '/v1/notifications/channels', hook);
   await api.call('POST', '/v1/notifications/rules', { name: 'rule', channel: 'hook' });
   const [cycle] = (await api.call('GET', '/v1/federation/cycles')).body.items;
-  things = { backends: ['main', body.id], cycles: [cycle.id], channels: ['hook'], rules: ['rule'] };
+  await api.call('POST', '/v1/identities', { name: 'ci' });
+  await api.call('POST', '/v1/identities/ci/tokens', { name: 'first' });
+  const issuer = { name: 'issuer', issuer: 'https://issuer.example', audiences: ['keyferry'] };
+  await api.call('POST', '/v1/issuers', { ...issuer, mappings: [{ claims: { sub: 'ci' }, identity: 'ci' }] });
+  things = {
+    ...{ backends: ['main', body.id], cycles: [cycle.id], channels: ['hook'], rules: ['rule'] },
+    ...{ identities: ['ci', 'first'], issuers: ['issuer'] },
+  };
   const paths = { paths: ['bifrost/one'], reason: 'a test' };
   bodies = {
     'POST /v1/federation/backends': [{ name: 'other', kind: 'hashicorp', config }],
     'PATCH /v1/federation/backends/{id}': [{ sync_interval: '10m' }, { writes: 'local' }, { mode: 'proxy' }],
     'POST /v1/notifications/channels': [{ ...hook, name: 'another' }],
     'POST /v1/notifications/rules': [{ name: 'second', channel: 'hook' }],
+    'POST /v1/identities': [{ name: 'another', scopes: ['settings'] }],
+    'PATCH /v1/identities/{id}': [{ description: 'what it is for' }, { scopes: [] }],
+    'POST /v1/identities/{id}/tokens': [{}, { name: 'second', expires_in: '30d' }],
+    'POST /v1/issuers': [{ ...issuer, name: 'second' }],
+    'PATCH /v1/issuers/{id}': [{ audiences: ['else'] }, { mappings: [] }],
     'POST /v1/keys/revoke': [paths],
     'POST /v1/keys/unrevoke': [paths],
     'PUT /v1/secrets/{path}': [{ value: 'sk-new' }],

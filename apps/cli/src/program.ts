@@ -11,6 +11,8 @@ import { demoCommands } from './commands/demo.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { eventsCommands } from './commands/events.ts';
 import { heldCommands } from './commands/held.ts';
+import { identityCommands } from './commands/identity.ts';
+import { issuerCommands } from './commands/issuer.ts';
 import { jobsCommands } from './commands/jobs.ts';
 import { keysCommands } from './commands/keys.ts';
 import { migrateCommand } from './commands/migrate.ts';
@@ -18,7 +20,9 @@ import { ruleCommands } from './commands/rule.ts';
 import { runCommand } from './commands/run.ts';
 import { secretsCommands } from './commands/secrets.ts';
 import { syncCommand } from './commands/sync.ts';
+import { tokenCommands } from './commands/token.ts';
 import { upCommand } from './commands/up.ts';
+import { whoamiCommand } from './commands/whoami.ts';
 import { exitCodesHelp } from './exit-codes.ts';
 import { version } from './version.ts';
 
@@ -63,6 +67,10 @@ export function createProgram(host: Host): Command {
     channelCommands,
     ruleCommands,
     deliveriesCommands,
+    identityCommands,
+    tokenCommands,
+    issuerCommands,
+    whoamiCommand,
     doctorCommand,
     migrateCommand,
   ])

@@ -1,3 +1,4 @@
+export * from './claims.ts';
 export * from './delivery.ts';
 export * from './due-times.ts';
 export * from './duration.ts';
@@ -9,6 +10,7 @@ export * from './explain.ts';
 export * from './federation.ts';
 export * from './federation-problem.ts';
 export * from './glob.ts';
+export * from './grants.ts';
 export * from './guard.ts';
 export * from './json.ts';
 export * from './key-change.ts';

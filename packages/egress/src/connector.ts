@@ -8,15 +8,17 @@ export interface ConnectorOptions {
   resolve?: Resolve | undefined;
   /** Milliseconds until a connection has to be there. */
   timeoutMs: number;
+  /** PEM of the authorities that sign certificates, in place of those that the system trusts. */
+  ca?: string | undefined;
 }
 
 /**
  * What undici connects by. The policy is asked for the addresses that a connection is made to, in the moment it is made:
  * whatever a name has led to before, or leads to for others, doesn't count.
  */
-export function egressConnector({ policy, resolve, timeoutMs }: ConnectorOptions): buildConnector.connector {
+export function egressConnector({ policy, resolve, timeoutMs, ca }: ConnectorOptions): buildConnector.connector {
   const connectorFor = (plain: boolean) =>
-    buildConnector({ timeout: timeoutMs, allowH2: false, lookup: lookupBy(policy, plain, resolve) });
+    buildConnector({ timeout: timeoutMs, allowH2: false, ...(ca && { ca }), lookup: lookupBy(policy, plain, resolve) });
   const [encrypted, unencrypted] = [connectorFor(false), connectorFor(true)];
   return (options, callback) => {
     const plain = options.protocol !== 'https:';

@@ -1,3 +1,4 @@
+export { inRange, parseAddress, parseRange } from './address.ts';
 export { createEgressClient, type EgressClient } from './client.ts';
 export { canonicalHost } from './host.ts';
 export { assertDestination, type EgressPolicy, parseEgress } from './policy.ts';

@@ -14,10 +14,19 @@ export interface Identity {
   grants: Grants;
 }
 
+/** What a request says beside its credential. */
+export interface Asked {
+  /** The tenant it names, by id or name. */
+  tenant: string | null;
+}
+
 /** Knows who a credential stands for. */
 export interface Authenticator {
-  /** Null where it is nobody's, whatever the reason: who asks is told no more. Rejects where that can't be found out. */
-  identify(credential: string): Promise<Identity | null> | Identity | null;
+  /**
+   * Null where it is nobody's, whatever the reason: who asks is told no more. Rejects where that can't be found out, and with
+   * `tenant_suspended` where it is of a tenant that is.
+   */
+  identify(credential: string, asked: Asked): Promise<Identity | null> | Identity | null;
 }
 
 /** Whether a permission on a local path is granted. Who may see all records sees all names. */

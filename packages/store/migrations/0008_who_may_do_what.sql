@@ -15,7 +15,7 @@ CREATE FUNCTION keyferry.is_operator() RETURNS boolean LANGUAGE sql STABLE PARAL
 CREATE POLICY operator ON keyferry.tenants TO keyferry_app
   USING ((SELECT keyferry.is_operator())) WITH CHECK ((SELECT keyferry.is_operator()));
 GRANT INSERT, UPDATE ON keyferry.tenants TO keyferry_app;
-GRANT SELECT (state) ON keyferry.tenants TO keyferry_dispatcher;
+GRANT SELECT (state, name) ON keyferry.tenants TO keyferry_dispatcher;
 
 -- Whoever asks, as a tenant knows them. Operators are of the tenant that every installation begins with.
 CREATE TABLE keyferry.identities (
@@ -124,17 +124,23 @@ CREATE POLICY dispatch ON keyferry.tokens FOR SELECT TO keyferry_dispatcher USIN
 CREATE POLICY dispatch ON keyferry.token_issuers FOR SELECT TO keyferry_dispatcher USING (true);
 CREATE POLICY dispatch ON keyferry.access_revisions FOR SELECT TO keyferry_dispatcher USING (true);
 GRANT SELECT (id, tenant_id, digest) ON keyferry.tokens TO keyferry_dispatcher;
-GRANT SELECT (id, tenant_id, issuer) ON keyferry.token_issuers TO keyferry_dispatcher;
+GRANT SELECT (id, tenant_id, issuer, audiences) ON keyferry.token_issuers TO keyferry_dispatcher;
 
 CREATE FUNCTION keyferry.token_owner(given bytea) RETURNS TABLE (tenant_id uuid, token_id uuid)
   LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
   SELECT t.tenant_id, t.id FROM keyferry.tokens t WHERE t.digest = given
 $$;
 
--- At most as many as are tried.
-CREATE FUNCTION keyferry.issuers_named(given text) RETURNS TABLE (tenant_id uuid, issuer_id uuid)
+-- Issuers of this name that take one of a token's audiences; of one tenant alone where the request names it. At most as many
+-- as are tried.
+CREATE FUNCTION keyferry.issuers_named(given text, meant text[], tenant text)
+  RETURNS TABLE (tenant_id uuid, issuer_id uuid)
   LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
-  SELECT i.tenant_id, i.id FROM keyferry.token_issuers i WHERE i.issuer = given ORDER BY i.tenant_id, i.id LIMIT 100
+  SELECT i.tenant_id, i.id FROM keyferry.token_issuers i
+  WHERE i.issuer = given AND i.audiences && meant
+    AND (tenant IS NULL
+      OR i.tenant_id = (SELECT t.id FROM keyferry.tenants t WHERE tenant IN (t.id::text, t.name) ORDER BY t.id LIMIT 1))
+  ORDER BY i.tenant_id, i.id LIMIT 100
 $$;
 
 CREATE FUNCTION keyferry.access_revisions_of(tenants uuid[]) RETURNS TABLE (tenant_id uuid, revision bigint)
@@ -159,10 +165,10 @@ $$;
 
 GRANT CREATE ON SCHEMA keyferry TO keyferry_dispatcher;
 ALTER FUNCTION keyferry.token_owner(bytea) OWNER TO keyferry_dispatcher;
-ALTER FUNCTION keyferry.issuers_named(text) OWNER TO keyferry_dispatcher;
+ALTER FUNCTION keyferry.issuers_named(text, text[], text) OWNER TO keyferry_dispatcher;
 ALTER FUNCTION keyferry.access_revisions_of(uuid[]) OWNER TO keyferry_dispatcher;
 REVOKE CREATE ON SCHEMA keyferry FROM keyferry_dispatcher;
-REVOKE ALL ON FUNCTION keyferry.is_operator(), keyferry.token_owner(bytea), keyferry.issuers_named(text),
+REVOKE ALL ON FUNCTION keyferry.is_operator(), keyferry.token_owner(bytea), keyferry.issuers_named(text, text[], text),
   keyferry.access_revisions_of(uuid[]) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION keyferry.is_operator(), keyferry.token_owner(bytea), keyferry.issuers_named(text),
+GRANT EXECUTE ON FUNCTION keyferry.is_operator(), keyferry.token_owner(bytea), keyferry.issuers_named(text, text[], text),
   keyferry.access_revisions_of(uuid[]) TO keyferry_app;

@@ -1,7 +1,10 @@
 import { sql } from 'kysely';
 import type { Store, Tx } from './database.ts';
 
-/** Tells every process that who may do what in this tenant has changed. In the transaction that changes it. */
+/**
+ * Tells every process that who may do what in this tenant has changed. In the transaction that changes it, and as the first
+ * it does: such changes wait for each other, so that what one of them has looked at stays so until it ends.
+ */
 export async function raiseAccessRevision(tx: Tx, tenantId: string): Promise<void> {
   await tx
     .insertInto('access_revisions')

@@ -49,6 +49,11 @@ export interface ClaimMapping {
   identity_id: string;
 }
 
+/** Public keys as RFC 7517 writes them. */
+export interface KeySet {
+  keys: Record<string, unknown>[];
+}
+
 export interface TokenIssuersTable {
   id: Generated<string>;
   tenant_id: string;
@@ -58,7 +63,7 @@ export interface TokenIssuersTable {
   audiences: string[];
   algorithms: string[];
   jwks_url: string | null;
-  jwks: JSONColumnType<object | null>;
+  jwks: ColumnType<KeySet | null, string | null, string | null>;
   ca_cert: string | null;
   mappings: JSONColumnType<ClaimMapping[]>;
   created_by: string;

@@ -1,5 +1,5 @@
 export * from './access-revision.ts';
-export type { ClaimMapping } from './access-tables.ts';
+export type { ClaimMapping, KeySet } from './access-tables.ts';
 export * from './audit.ts';
 export * from './backends.ts';
 export * from './backups.ts';
@@ -22,6 +22,16 @@ export { remoteHash } from './hash.ts';
 export * from './heal-intents.ts';
 export * from './holds.ts';
 export * from './idempotent-requests.ts';
+export {
+  createIdentity,
+  getIdentity,
+  type IdentityChange,
+  type IdentityRow,
+  identitiesById,
+  listIdentities,
+  removeIdentity,
+  updateIdentity,
+} from './identities.ts';
 export * from './issues.ts';
 export * from './key-changes.ts';
 export * from './key-events.ts';
@@ -46,6 +56,9 @@ export type { ShardRef } from './schema.ts';
 export * from './select-keys.ts';
 export * from './shards.ts';
 export * from './sweep.ts';
+export * from './tenant-access.ts';
+export * from './token-issuers.ts';
+export * from './tokens.ts';
 export * from './wait.ts';
 export * from './write-intents.ts';
 export * from './write-keys.ts';

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { createSecretReader, openFlushChannel, type ReaderOptions, type SecretReader } from '@keyferry/access';
 import { createConnectionPool } from '@keyferry/connections';
 import { createEgressClient, parseEgress } from '@keyferry/egress';
-import { environmentAuthenticator } from '@keyferry/identity';
+import { environmentAuthenticator, type Identities, openIdentities } from '@keyferry/identity';
 import { runJob, type Services } from '@keyferry/pipeline';
 import { createQueues, openRedis, waitForRedis } from '@keyferry/queue';
 import { createKeyring, defaultTenantId, expectedJobs, loadMasterKey, openStore } from '@keyferry/store';
@@ -33,6 +33,7 @@ export interface TestApi {
   database: TestDatabase;
   services: Services;
   secrets: SecretReader;
+  identities: Identities;
   /** What instances of one installation have in common. */
   installation: Installation;
   /** Lines of the log. */
@@ -65,6 +66,8 @@ export interface TestApiOptions {
   beside?: TestApi;
   reader?: ReaderOptions;
   now?: () => Date;
+  /** Milliseconds that an issuer of tokens has to answer. */
+  issuerDeadlineMs?: number;
   /** Ways to the services other than the direct ones. */
   through?: { database?: (url: string) => Promise<string>; redis?: (url: string) => Promise<string> };
 }
@@ -91,6 +94,7 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
   const egress = createEgressClient({ policy: parseEgress(options.allowedEgress) });
   const secrets = createSecretReader(services, options.reader);
   const flushes = openFlushChannel(redis, prefix, secrets.flush, () => {});
+  const identities = openIdentities({ ...services, egress, deadlineMs: options.issuerDeadlineMs });
   const app = await createApi({
     ...services,
     secrets,
@@ -98,7 +102,11 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
     registry,
     redis,
     egress,
-    authenticators: [environmentAuthenticator({ token, revokeToken: options.revokeToken })],
+    authenticators: [
+      environmentAuthenticator({ token, revokeToken: options.revokeToken }),
+      ...identities.authenticators,
+    ],
+    directory: identities.directory,
     ...references,
   });
 
@@ -107,6 +115,7 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
     database,
     services,
     secrets,
+    identities,
     installation,
     lines,
     async call(method, path, body, by = token, more = {}) {
@@ -130,6 +139,7 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
     },
     async close() {
       await app.close();
+      await identities.close();
       flushes.close();
       await secrets.close();
       await egress.close();

@@ -1,0 +1,459 @@
+import { createHmac } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { defaultTenantId } from '@keyferry/store';
+import {
+  jwtOf,
+  newSigningKey,
+  publicJwk,
+  type SigningKey,
+  startIssuer,
+  type TestIssuer,
+} from '@keyferry/testing/support/token-issuer.ts';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { startTestApi, type TestApi } from './support/test-api.ts';
+
+const cleanup = new AsyncDisposableStack();
+const other = '22222222-2222-4222-8222-222222222222';
+let api: TestApi;
+let issuer: TestIssuer;
+let at = new Date('2026-06-01T12:00:00Z');
+const pass = (milliseconds: number) => {
+  at = new Date(at.getTime() + milliseconds);
+};
+const seconds = () => Math.floor(at.getTime() / 1000);
+
+beforeAll(async () => {
+  api = await startTestApi({ now: () => at, allowedEgress: '127.0.0.1,localhost', issuerDeadlineMs: 500 });
+  cleanup.defer(() => api.close());
+  issuer = await startIssuer();
+  cleanup.defer(() => issuer.close());
+  await api.query(`INSERT INTO keyferry.tenants (id, name) VALUES ($1, 'other')`, [other]);
+  for (const name of ['deployer', 'sleeper']) expect(await make('/v1/identities', { name })).toMatchObject({ name });
+  await make('/v1/issuers', {
+    name: 'ci',
+    issuer: issuer.url,
+    audiences: ['keyferry'],
+    mappings: [
+      { claims: { sub: 'repo:acme/app:*', ref: 'refs/heads/main' }, identity: 'deployer' },
+      { claims: { groups: 'ops' }, identity: 'deployer' },
+      { claims: { '/kubernetes.io/namespace': 'prod' }, identity: 'deployer' },
+      { claims: { sub: 'asleep' }, identity: 'sleeper' },
+    ],
+  });
+  await api.call('PATCH', '/v1/identities/sleeper', { state: 'disabled' });
+});
+afterAll(() => cleanup.disposeAsync());
+beforeEach(() => {
+  issuer.answering = null;
+});
+
+async function make(path: string, body: object) {
+  const made = await api.call('POST', path, body);
+  expect(made.status, JSON.stringify(made.body)).toBe(201);
+  return made.body;
+}
+
+const whoami = (by: string, headers: object = {}) => api.call('GET', '/v1/whoami', undefined, by, headers);
+const signed = (claims: object = {}, options: object = {}) => issuer.sign(claims, { at, ...options });
+const main = { sub: 'repo:acme/app:x', ref: 'refs/heads/main' };
+
+describe('what an issuer has signed', () => {
+  test.each([
+    ['a text, and another by its beginning', main, 'deployer (ci:repo:acme/app:x)'],
+    ['one of an array', { sub: 'ann', groups: ['dev', 'ops'] }, 'deployer (ci:ann)'],
+    ['one inside another', { sub: 'sa', 'kubernetes.io': { namespace: 'prod' } }, 'deployer (ci:sa)'],
+  ])('stands for the identity that its claims are mapped to: %s', async (_what, claims, actor) => {
+    expect(await whoami(signed(claims))).toMatchObject({ status: 200, body: { actor, operator: false } });
+  });
+
+  test('is taken a little before and after its time, since clocks differ', async () => {
+    expect((await whoami(signed({ ...main, exp: seconds() - 29 }))).status).toBe(200);
+    expect((await whoami(signed({ ...main, nbf: seconds() + 29 }))).status).toBe(200);
+  });
+
+  test('may be for several audiences, of which one is ours', async () => {
+    expect((await whoami(signed({ ...main, aud: ['else', 'keyferry'] }))).status).toBe(200);
+  });
+
+  test('is known without an identity where a policy is for its claims, and may do what that says', async () => {
+    const { id } = (await api.call('GET', '/v1/issuers/ci')).body;
+    const binding = { issuer_id: id, claims: { team: 'payments' } };
+    await api.query(
+      `INSERT INTO keyferry.policies (tenant_id, name, path_glob, permissions, bindings, created_by, created_at, updated_at)
+       VALUES ($1, 'claimed', 'payments/**', '{list}', $2, 'test', now(), now())`,
+      [defaultTenantId, JSON.stringify([binding])],
+    );
+    await api.query(`UPDATE keyferry.access_revisions SET revision = revision + 1`);
+    pass(2_001);
+    const token = signed({ sub: 'pay\nroll', team: 'payments' });
+    expect((await whoami(token)).body).toMatchObject({ actor: 'ci:pay·roll', identity_id: null, scopes: [] });
+    expect(await api.call('GET', '/v1/federation/backends', undefined, token)).toMatchObject({
+      status: 403,
+      body: { error: { code: 'forbidden', details: { scope: 'federation:read' } } },
+    });
+  });
+
+  test('costs no question to the issuer once its keys are known', async () => {
+    await whoami(signed(main));
+    const before = issuer.asked.length;
+    for (let i = 0; i < 5; i++) expect((await whoami(signed(main))).status).toBe(200);
+    expect(issuer.asked.length).toBe(before);
+  });
+});
+
+describe('keys that an issuer changes', () => {
+  test('a new one is asked for when it is first met, and those withdrawn go after ten minutes', async () => {
+    const [before] = issuer.keys as [SigningKey];
+    const after = newSigningKey('ES256');
+    await whoami(signed(main));
+    pass(30_000);
+    issuer.keys = [after, before];
+    expect((await whoami(signed(main))).status).toBe(200);
+    issuer.keys = [after];
+    expect((await whoami(signed(main, { key: before }))).status).toBe(200);
+    pass(10 * 60_000 + 1);
+    expect((await whoami(signed(main, { key: before }))).status).toBe(401);
+    expect((await whoami(signed(main))).status).toBe(200);
+  });
+
+  test('an unknown one is asked for at most every 30 seconds, however often it is met', async () => {
+    pass(60_000);
+    await whoami(signed(main));
+    pass(30_000);
+    const unknown = newSigningKey();
+    const before = issuer.asked.length;
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, () => whoami(signed(main, { key: { ...unknown, kid: `${Math.random()}` } }))),
+    );
+    expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 20 }, () => 401));
+    // The discovery document, and the keys.
+    expect(issuer.asked.length - before).toBeLessThanOrEqual(2);
+  });
+});
+
+/** A tenant's issuer with a server of its own. */
+async function another(name: string, more: object = {}, tls?: { cert: string; key: string }) {
+  const server = await startIssuer(tls ? { tls } : {});
+  cleanup.defer(() => server.close());
+  const mappings = [{ claims: { sub: 'somebody' }, identity: 'deployer' }];
+  const row = await make('/v1/issuers', { name, issuer: server.url, audiences: ['keyferry'], mappings, ...more });
+  return { server, row };
+}
+
+describe('where keys come from', () => {
+  test('the address that is named, without asking for anything else', async () => {
+    const server = await startIssuer();
+    cleanup.defer(() => server.close());
+    const mappings = [{ claims: { sub: 'somebody' }, identity: 'deployer' }];
+    const settings = { kind: 'kubernetes', issuer: 'kubernetes/cluster', jwks_url: server.jwksUrl };
+    await make('/v1/issuers', { name: 'cluster', ...settings, audiences: ['keyferry'], mappings });
+    expect((await whoami(server.sign({ iss: 'kubernetes/cluster' }, { at }))).status).toBe(200);
+    expect(server.asked).toEqual(['/keys']);
+  });
+
+  test('the settings themselves, without asking anybody', async () => {
+    const key = newSigningKey('ES256');
+    await make('/v1/issuers', {
+      name: 'inline',
+      issuer: 'urn:inline',
+      audiences: ['keyferry'],
+      jwks: { keys: [publicJwk(key)] },
+      mappings: [{ claims: { sub: 'somebody' }, identity: 'deployer' }],
+    });
+    expect((await whoami(issuer.sign({ iss: 'urn:inline' }, { key, at }))).status).toBe(200);
+  });
+
+  test('HTTPS by an authority of the issuer’s own, and by no other', async () => {
+    const fixture = (name: string) =>
+      readFileSync(new URL(`../../../packages/emulators/test/fixtures/${name}.pem`, import.meta.url), 'utf8');
+    const tls = { cert: fixture('server'), key: fixture('server-key') };
+    const trusted = await another('private', { ca_cert: fixture('ca') }, tls);
+    const distrusted = await another('distrusted', {}, tls);
+    expect((await whoami(trusted.server.sign({}, { at }))).status).toBe(200);
+    expect((await whoami(distrusted.server.sign({}, { at }))).body.error.code).toBe('issuer_unavailable');
+  });
+
+  test.each([
+    ['none that can be asked', { issuer: 'not-a-url' }, 'config_invalid'],
+    ['two places', { jwks_url: 'https://a.example/', jwks: { keys: [] } }, 'config_invalid'],
+    ['a place without TLS that isn’t allowed', { jwks_url: 'http://plain.example/keys' }, 'egress_refused'],
+    ['a metadata service', { jwks_url: 'https://169.254.169.254/keys' }, 'egress_refused'],
+    ['a private key', { jwks: { keys: [{ kty: 'RSA', n: 'x', e: 'AQAB', d: 'x' }] } }, 'config_invalid'],
+    ['a secret that is shared', { jwks: { keys: [{ kty: 'oct', k: 'AAAA' }] } }, 'config_invalid'],
+    ['an algorithm by a shared secret', { algorithms: ['HS256'] }, 'config_invalid'],
+    ['no algorithm', { algorithms: ['none'] }, 'config_invalid'],
+    ['a certificate that is none', { ca_cert: 'hello' }, 'config_invalid'],
+    ['a mapping of everybody', { mappings: [{ claims: { sub: '*' }, identity: 'deployer' }] }, 'config_invalid'],
+    ['a mapping of nothing', { mappings: [{ claims: {}, identity: 'deployer' }] }, 'config_invalid'],
+    ['a wildcard within', { mappings: [{ claims: { sub: 'a*b' }, identity: 'deployer' }] }, 'config_invalid'],
+    ['a mapping to nobody', { mappings: [{ claims: { sub: 'a' }, identity: 'nobody' }] }, 'identity_not_found'],
+    ['no audience', { audiences: [] }, 'config_invalid'],
+  ])('an issuer with %s is refused when it is configured, and changes nothing', async (_what, more, code) => {
+    const before = await api.query('SELECT count(*) FROM keyferry.token_issuers');
+    const settings = { name: 'bad', issuer: 'https://bad.example', audiences: ['keyferry'], ...more };
+    expect((await api.call('POST', '/v1/issuers', settings)).body.error.code).toBe(code);
+    expect((await api.call('PATCH', '/v1/issuers/ci', { jwks_url: null, ...more })).body.error.code).toBe(code);
+    expect(await api.query('SELECT count(*) FROM keyferry.token_issuers')).toEqual(before);
+  });
+});
+
+describe('whatever is wrong with a credential, the answer is the same', () => {
+  const bodyOf = ({ error: { request_id: _, ...same } }: { error: Record<string, unknown> }) => same;
+  const refusal = {
+    code: 'unauthorized',
+    message: 'The request has no valid bearer token.',
+    action: 'Send `Authorization: Bearer <token>`.',
+  };
+
+  const stored = async (name: string, more: object = {}): Promise<{ id: string; token: string }> => {
+    if ((await api.call('GET', `/v1/identities/${name}`)).status === 404) await make('/v1/identities', { name });
+    return await make(`/v1/identities/${name}/tokens`, more);
+  };
+
+  const cases: [string, () => Promise<string> | string][] = [
+    ['a token nobody made', () => `kf_${'A'.repeat(43)}`],
+    ['a token that is cut off', async () => (await stored('cut')).token.slice(0, -1)],
+    ['a token with another end', async () => `${(await stored('cut')).token.slice(0, -4)}AAAA`],
+    [
+      'a revoked token',
+      async () => {
+        const { id, token } = await stored('revoked');
+        expect((await whoami(token)).status).toBe(200);
+        await api.call('DELETE', `/v1/identities/revoked/tokens/${id}`);
+        return token;
+      },
+    ],
+    [
+      'an expired token',
+      async () => {
+        const { token } = await stored('expired', { expires_in: '1m' });
+        pass(59_999);
+        expect((await whoami(token)).status).toBe(200);
+        pass(1);
+        return token;
+      },
+    ],
+    [
+      'a token of a disabled identity',
+      async () => {
+        const { token } = await stored('disabled');
+        await api.call('PATCH', '/v1/identities/disabled', { state: 'disabled' });
+        return token;
+      },
+    ],
+    [
+      'a token of a tenant that is deleted',
+      async () => {
+        const [identity] = await api.query(
+          `INSERT INTO keyferry.identities (tenant_id, name, scopes, created_by, created_at, updated_at)
+           VALUES ($1, 'gone', '{}', 'test', now(), now()) RETURNING id`,
+          [other],
+        );
+        await api.query(
+          `INSERT INTO keyferry.tokens (tenant_id, identity_id, name, digest, shown, created_by, created_at)
+           VALUES ($1, $2, 'gone', sha256('kf_${'B'.repeat(43)}'), 'kf_BBBBB', 'test', now())`,
+          [other, identity?.id],
+        );
+        await api.query(`UPDATE keyferry.tenants SET state = 'deleting' WHERE id = $1`, [other]);
+        return `kf_${'B'.repeat(43)}`;
+      },
+    ],
+    ['what has three parts and is no token', () => 'a.b.c'],
+    ['a token whose claims are no JSON', () => `${signed(main).split('.')[0]}.bm8.bm8`],
+    ['an expired one', () => signed({ ...main, exp: seconds() - 31 })],
+    ['one without an end', () => signed({ ...main, exp: undefined })],
+    ['one with an end that is no time', () => signed({ ...main, exp: 'never' })],
+    ['one that begins later', () => signed({ ...main, nbf: seconds() + 31 })],
+    ['one without a subject', () => signed({ ...main, sub: undefined })],
+    ['one for somebody else', () => signed({ ...main, aud: 'another' })],
+    ['one for nobody', () => signed({ ...main, aud: undefined })],
+    ['one of another issuer', () => signed({ ...main, iss: 'https://issuer.example' })],
+    ['one of an issuer that no database could hold', () => signed({ ...main, iss: 'a\0b' })],
+    ['one with a key nobody knows', () => signed(main, { key: newSigningKey() })],
+    ['one with a known key’s name and another key', () => signed(main, { key: namedAsOurs(newSigningKey()) })],
+    ['one that nobody signed', () => jwtOf({ alg: 'none' }, claims(main), () => Buffer.alloc(0))],
+    ['one that nobody signed, with a signature', () => jwtOf({ alg: 'none' }, claims(main), () => Buffer.from('x'))],
+    ['one signed with the public key as a secret, in PEM', () => withSecret(pem())],
+    ['one signed with the public key as a secret, in JSON', () => withSecret(JSON.stringify(publicJwk(ourKey())))],
+    ['one by an algorithm that the issuer’s settings lack', () => signed(main, { header: { alg: 'PS256' } })],
+    ['one with its own key in it', () => withOwnKey()],
+    ['one with members that have to be understood', () => signed(main, { header: { crit: ['x'], x: 1 } })],
+    [
+      'one whose claims were changed',
+      () => {
+        const [header, , signature] = signed({ sub: 'nobody' }).split('.');
+        return `${header}.${Buffer.from(JSON.stringify(claims(main))).toString('base64url')}.${signature}`;
+      },
+    ],
+    ['one whose claims stand for nobody', () => signed({ sub: 'somebody-else' })],
+    [
+      'one whose claims stand for somebody only nearly',
+      () => signed({ sub: 'repo:acme/app:x', ref: 'refs/heads/dev' }),
+    ],
+    ['one of a disabled identity', () => signed({ sub: 'asleep' })],
+    ['one with a claim of a prototype', () => signed({ sub: 'x', toString: 'ops', groups: { ops: 1 } })],
+    ['one that is very long', () => signed({ ...main, more: 'x'.repeat(20_000) })],
+  ];
+
+  const ourKey = () => issuer.keys[0] as SigningKey;
+  const pem = () => ourKey().publicKey.export({ type: 'spki', format: 'pem' }).toString();
+  const namedAsOurs = (key: SigningKey) => ({ ...key, kid: ourKey().kid });
+  const claims = (more: object) => ({
+    iss: issuer.url,
+    aud: 'keyferry',
+    exp: seconds() + 300,
+    ...more,
+  });
+  const withSecret = (secret: string) =>
+    jwtOf({ alg: 'HS256', kid: ourKey().kid }, claims(main), (text) =>
+      createHmac('sha256', secret).update(text).digest(),
+    );
+  const withOwnKey = () => {
+    const key = newSigningKey();
+    return signed(main, { key, header: { jwk: publicJwk(key), jku: 'http://127.0.0.1:1/' } });
+  };
+
+  test.each(cases)('%s', async (_what, credential) => {
+    const answer = await whoami(await credential());
+    expect(answer.status).toBe(401);
+    expect(bodyOf(answer.body)).toEqual(refusal);
+    expect(answer.headers['www-authenticate']).toBe('Bearer');
+  });
+
+  test('though what is right with them is taken', async () => {
+    expect((await whoami(signed(main))).status).toBe(200);
+  });
+
+  test('and it is the one of no credential at all', async () => {
+    const answer = await api.app.inject({ url: '/v1/whoami' });
+    expect(bodyOf(answer.json())).toEqual(refusal);
+  });
+});
+
+describe('an issuer that can’t be asked', () => {
+  test.each([
+    ['is broken', 500, 'nothing'],
+    ['redirects', 302, ''],
+    ['answers something else', 200, '<html>'],
+    ['answers JSON of another kind', 200, '[]'],
+    ['answers no keys', 200, '{"keys": "none"}'],
+    ['answers more than anybody needs', 200, `{"keys": [], "more": "${'x'.repeat(300_000)}"}`],
+  ])('makes 503 of tokens that it may have signed, if it %s', async (what, status, body) => {
+    const { server } = await another(what.replaceAll(' ', '-'));
+    const inner = await startIssuer();
+    cleanup.defer(() => inner.close());
+    server.answering = (_request, response) => {
+      response.writeHead(status, { location: inner.jwksUrl }).end(body);
+    };
+    const answer = await whoami(server.sign({}, { at }));
+    expect(answer).toMatchObject({ status: 503, body: { error: { code: 'issuer_unavailable' } } });
+    expect(JSON.stringify(answer.body)).not.toContain(server.url);
+    expect(inner.asked).toEqual([]);
+    // It is not asked again at once, and heals by itself.
+    const asked = server.asked.length;
+    server.answering = null;
+    expect((await whoami(server.sign({}, { at }))).status).toBe(503);
+    expect(server.asked.length).toBe(asked);
+    pass(5_000);
+    expect((await whoami(server.sign({}, { at }))).status).toBe(200);
+  });
+
+  test('or answers for another, or too slowly, or not at all', async () => {
+    const { server: posing } = await another('posing');
+    posing.answering = (_request, response) => {
+      response.end(JSON.stringify({ issuer: 'https://other.example', jwks_uri: posing.jwksUrl }));
+    };
+    const { server: slow } = await another('slow');
+    slow.answering = (_request, response) => void response.write('{');
+    const { server: gone } = await another('gone');
+    await gone.close();
+    for (const server of [posing, slow, gone])
+      expect((await whoami(server.sign({}, { at }))).body.error.code).toBe('issuer_unavailable');
+  });
+
+  test('is not needed where its keys are known, for a day', async () => {
+    const { server } = await another('away');
+    expect((await whoami(server.sign({}, { at }))).status).toBe(200);
+    server.answering = (_request, response) => void response.writeHead(500).end();
+    pass(24 * 3_600_000 - 1);
+    expect((await whoami(server.sign({}, { at }))).status).toBe(200);
+    expect((await whoami(server.sign({}, { at, key: newSigningKey() }))).status).toBe(503);
+    pass(60_000);
+    expect((await whoami(server.sign({}, { at }))).status).toBe(503);
+  });
+
+  test('is told to the log by its id, and nothing of the token', async () => {
+    const { server, row } = await another('logged');
+    server.answering = (_request, response) => void response.writeHead(500).end();
+    const token = server.sign({}, { at });
+    await whoami(token);
+    const line = api.lines.find((candidate) => candidate.includes(row.id));
+    expect(line).toContain('it answers with the status 500');
+    for (const part of token.split('.')) expect(api.lines.join('\n')).not.toContain(part);
+  });
+});
+
+describe('tenants that take the same issuer for the same audience', () => {
+  let own: string;
+
+  beforeAll(async () => {
+    own = (await make('/v1/identities', { name: 'shared' })).id;
+    await api.query(`UPDATE keyferry.tenants SET state = 'active' WHERE id = $1`, [other]);
+    const [theirs] = await api.query(
+      `INSERT INTO keyferry.identities (tenant_id, name, scopes, created_by, created_at, updated_at)
+       VALUES ($1, 'theirs', '{}', 'test', now(), now()) RETURNING id`,
+      [other],
+    );
+    for (const [tenant, id] of [
+      [defaultTenantId, own],
+      [other, theirs?.id],
+    ])
+      await api.query(
+        `INSERT INTO keyferry.token_issuers
+           (tenant_id, name, kind, issuer, audiences, algorithms, jwks, mappings, created_by, created_at, updated_at)
+         VALUES ($1, 'shared', 'oidc', 'urn:shared', '{keyferry}', '{RS256}', $2, $3, 'test', now(), now())`,
+        [
+          tenant,
+          JSON.stringify({ keys: issuer.keys.map(publicJwk) }),
+          JSON.stringify([{ claims: { sub: 'somebody' }, identity_id: id }]),
+        ],
+      );
+    await api.query(`UPDATE keyferry.token_issuers SET algorithms = '{RS256,ES256}'`);
+    await api.query(`INSERT INTO keyferry.access_revisions VALUES ($1, 7) ON CONFLICT DO NOTHING`, [other]);
+    await api.query(`UPDATE keyferry.access_revisions SET revision = revision + 1`);
+    pass(2_001);
+  });
+
+  const shared = () => signed({ iss: 'urn:shared' });
+
+  test('don’t get who doesn’t say which of them is meant', async () => {
+    expect((await whoami(shared())).status).toBe(401);
+  });
+
+  test.each([
+    ['id', other, 'theirs'],
+    ['name', 'other', 'theirs'],
+    ['name', 'default', 'shared'],
+  ])('get who names one by its %s', async (_what, tenant, name) => {
+    expect((await whoami(shared(), { 'x-keyferry-tenant': tenant })).body).toMatchObject({
+      actor: `${name} (shared:somebody)`,
+    });
+  });
+
+  test('don’t get who names a tenant that doesn’t take it, or none', async () => {
+    for (const tenant of ['other', 'nobody', 'a\tb'])
+      expect((await whoami(signed(main), { 'x-keyferry-tenant': tenant })).status).toBe(401);
+  });
+
+  test('say that they are suspended to their own, and to nobody else', async () => {
+    await api.query(`UPDATE keyferry.tenants SET state = 'suspended' WHERE id = $1`, [other]);
+    await api.query(`UPDATE keyferry.access_revisions SET revision = revision + 1`);
+    pass(2_001);
+    const theirs = { 'x-keyferry-tenant': 'other' };
+    expect(await whoami(shared(), theirs)).toMatchObject({
+      status: 403,
+      body: { error: { code: 'tenant_suspended' } },
+    });
+    expect((await whoami(signed({ iss: 'urn:shared', sub: 'nobody' }), theirs)).status).toBe(401);
+  });
+});

@@ -1,0 +1,54 @@
+import { type Claims, KeyferryError } from '@keyferry/core';
+import type { IdentityRow, TokenIssuer } from '@keyferry/store';
+import type { Identity } from './identity.ts';
+import { noGrants, type TenantAccess } from './tenant-access.ts';
+
+/** What a signed token says of who has it. */
+export interface Signed {
+  issuer: TokenIssuer;
+  claims: Claims;
+  /** Of the claims: who it is to the issuer. */
+  subject: string;
+}
+
+/** One of a tenant's identities as it asks, and by which signed token, if it is by one. */
+export function identityOf(access: TenantAccess, row: IdentityRow, signed: Signed | null = null): Identity {
+  const scopes = new Set(row.scopes);
+  return {
+    tenantId: access.tenant.id,
+    id: row.id,
+    actor: signed ? `${row.name} (${actorOf(signed)})` : row.name,
+    operator: row.operator,
+    scopes,
+    grants: access.grantsOf({ identityId: row.id, signed: subjectOf(signed), scopes }) ?? noGrants,
+  };
+}
+
+/** Who is known by claims alone: they may do what policies for these claims say. Null where there is none. */
+export function identityOfClaims(access: TenantAccess, signed: Signed): Identity | null {
+  const scopes = new Set<never>();
+  const grants = access.grantsOf({ identityId: null, signed: subjectOf(signed), scopes });
+  return grants && { tenantId: access.tenant.id, id: null, actor: actorOf(signed), operator: false, scopes, grants };
+}
+
+const subjectOf = (signed: Signed | null) => signed && { issuerId: signed.issuer.id, claims: signed.claims };
+
+/** No name of an identity has a colon: nobody is taken for one of them. */
+const actorOf = ({ issuer, subject }: Signed) => `${issuer.name}:${printable(subject)}`;
+
+const longestSubject = 200;
+
+/** What an issuer says may be any text. */
+const printable = (text: string) =>
+  text
+    .toWellFormed()
+    .slice(0, longestSubject)
+    .toWellFormed()
+    .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '\u00b7');
+
+/** Whether a tenant is there for its own. Throws `tenant_suspended`. */
+export function assertServed({ tenant }: TenantAccess): boolean {
+  if (tenant.state === 'suspended')
+    throw new KeyferryError('tenant_suspended', `The tenant "${tenant.name}" is suspended.`);
+  return tenant.state === 'active';
+}

@@ -1,0 +1,57 @@
+import { KeyferryError, type Policy } from '@keyferry/core';
+import type { Selectable } from 'kysely';
+import type { TenantsTable } from './access-tables.ts';
+import type { Tx } from './database.ts';
+import type { IdentityRow } from './identities.ts';
+import { listIssuers, type TokenIssuer } from './token-issuers.ts';
+
+/** Who may do what in a tenant, as a whole. */
+export interface StoredAccess {
+  tenant: Pick<Selectable<TenantsTable>, 'id' | 'name' | 'state'>;
+  /** What follows is of this revision, or of a newer one. */
+  revision: number;
+  /** Those that are not removed. */
+  identities: IdentityRow[];
+  issuers: TokenIssuer[];
+  policies: Policy[];
+}
+
+/** Of the transaction's tenant; null where there is none. */
+export async function readAccess(tx: Tx, tenantId: string): Promise<StoredAccess | null> {
+  // Before all else: what is changed meanwhile raises it, and is asked for again.
+  const row = await tx
+    .selectFrom('access_revisions')
+    .select('revision')
+    .where('tenant_id', '=', tenantId)
+    .executeTakeFirst();
+  const tenant = await findTenant(tx, tenantId);
+  if (!tenant) return null;
+  const identities = await tx.selectFrom('identities').selectAll().where('state', '!=', 'removed').execute();
+  const issuers = await listIssuers(tx);
+  const policies = await listPolicies(tx);
+  return { tenant, revision: row?.revision ?? 0, identities, issuers, policies };
+}
+
+/** The transaction's tenant. Throws `tenant_not_found`. */
+export async function getTenant(tx: Tx, id: string): Promise<StoredAccess['tenant']> {
+  const row = await findTenant(tx, id);
+  if (!row) throw new KeyferryError('tenant_not_found', `There is no tenant "${id}".`);
+  return row;
+}
+
+async function findTenant(tx: Tx, id: string): Promise<StoredAccess['tenant'] | undefined> {
+  return await tx.selectFrom('tenants').select(['id', 'name', 'state']).where('id', '=', id).executeTakeFirst();
+}
+
+async function listPolicies(tx: Tx): Promise<Policy[]> {
+  const rows = await tx.selectFrom('policies').selectAll().orderBy('name').execute();
+  return rows.map((row) => ({
+    id: row.id,
+    name: row.name,
+    pathGlob: row.path_glob,
+    permissions: row.permissions,
+    ipRanges: row.ip_ranges,
+    expiresAt: row.expires_at,
+    bindings: row.bindings,
+  }));
+}
