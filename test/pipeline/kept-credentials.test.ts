@@ -4,6 +4,7 @@ import { getBackend } from '@keyferry/store';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type House, openHouse } from '../support/house.ts';
 import { Shoebox, shoeboxKind } from '../support/shoebox.ts';
+import { thisMachine } from '../support/this-machine.ts';
 
 /** Credentials of a backend that are kept in a key of another one. */
 
@@ -94,6 +95,7 @@ async function openElsewhere(backendId: string): Promise<unknown> {
     environment: {},
     allowedFiles: [],
     allowedIdentities: [],
+    allowedVaults: thisMachine,
   });
   const backend = await house.read((tx) => getBackend(tx, backendId));
   return await openConnection({ ...house.services, connections }, backend, new AbortController().signal).catch(

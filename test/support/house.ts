@@ -28,6 +28,7 @@ import { vi } from 'vitest';
 import { settingsFor } from './backend-settings.ts';
 import { createDatabase, type TestDatabase } from './database.ts';
 import { newQueuePrefix, redisUrl } from './redis.ts';
+import { thisMachine } from './this-machine.ts';
 
 /** A clock that tests move. It starts at a round time and moves only when told. */
 export class TestClock {
@@ -109,6 +110,7 @@ export async function openHouse(options: HouseOptions = {}): Promise<House> {
     environment: {},
     allowedFiles: [],
     allowedIdentities: [],
+    allowedVaults: thisMachine,
     now: () => clock.now().getTime(),
     limits: {
       retryBaseMs: 1,

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { nodeFlags } from '@keyferry/telemetry';
+import { thisMachineText } from './this-machine.ts';
 
 export interface AppProcess {
   pid: number;
@@ -18,7 +19,13 @@ const root = new URL('../../', import.meta.url);
 export async function startApp(name: 'scheduler' | 'worker' | 'api', env: Record<string, string>): Promise<AppProcess> {
   const entry = new URL(`apps/${name}/src/main.ts`, root).pathname;
   const child = spawn(process.execPath, [...nodeFlags, entry], {
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, KEYFERRY_HEALTH_PORT: '0', ...env },
+    env: {
+      PATH: process.env.PATH,
+      HOME: process.env.HOME,
+      KEYFERRY_HEALTH_PORT: '0',
+      KEYFERRY_ALLOWED_VAULTS: thisMachineText,
+      ...env,
+    },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });
   let text = '';

@@ -7,11 +7,21 @@ import type { EgressClient } from '@keyferry/egress';
 import type { Authenticator, Directory } from '@keyferry/identity';
 import type { Services } from '@keyferry/pipeline';
 import type { Redis } from '@keyferry/queue';
-import { type FastifyBaseLogger, type FastifyInstance, fastify, type RawServerDefault } from 'fastify';
+import {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyRequest,
+  fastify,
+  type RawServerDefault,
+} from 'fastify';
 import { serializerCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import { guardRoutes } from './authentication.ts';
-import { errorBody, errorHandler } from './error-handler.ts';
-import { bodyLimit, longestParameter, requestDeadlineMs } from './limits.ts';
+import { errorHandler } from './error-handler.ts';
+import { bodyLimit, longestParameter } from './limits.ts';
+import { answerUnreadable } from './network/answer-unreadable.ts';
+import { createListener, type ListenerOptions } from './network/listener.ts';
+import { limitRequests, type RequestLimits } from './network/request-limits.ts';
+import { spellAddresses } from './network/source-address.ts';
 import { describeApi } from './openapi.ts';
 import { backendActionRoutes } from './routes/backend-actions.ts';
 import { backendRoutes } from './routes/backends.ts';
@@ -48,6 +58,14 @@ export type Api = FastifyInstance<
   ZodTypeProvider
 >;
 
+export interface NetworkOptions extends ListenerOptions {
+  /** What the keys of limits in Redis begin with. */
+  prefix: string;
+  limits: RequestLimits;
+  /** Addresses and networks of proxies whose word on who asks is taken. */
+  trustedProxies: readonly string[];
+}
+
 /** `PoolOptions`: the kinds of vaults there are, and what of the operator's their settings may refer to. */
 export interface ApiOptions extends Services, Omit<PoolOptions, 'now'> {
   /** Who is known, asked in turn. */
@@ -61,28 +79,25 @@ export interface ApiOptions extends Services, Omit<PoolOptions, 'now'> {
   flushes: FlushChannel;
   /** What notifications are sent by. */
   egress: EgressClient;
+  /** How it is reached, and how often by whom; without, unencrypted and by anybody. */
+  network?: NetworkOptions;
 }
 
 /** The whole HTTP interface, not listening yet. Closing it leaves the services it was given open. */
 export async function createApi(options: ApiOptions): Promise<Api> {
-  const onError = errorHandler(options.log);
+  const { network } = options;
+  let unauthorized: (request: FastifyRequest) => void = () => {};
+  const onError = errorHandler(options.log, (request) => unauthorized(request));
   const app: Api = fastify({
     bodyLimit,
-    requestTimeout: requestDeadlineMs,
+    serverFactory: (onRequest) => createListener(onRequest, network ?? {}),
+    trustProxy: network && network.trustedProxies.length > 0 ? [...network.trustedProxies] : false,
     genReqId: () => randomUUID(),
     routerOptions: { maxParamLength: longestParameter },
     forceCloseConnections: 'idle',
     return503OnClosing: true,
     frameworkErrors: onError,
-    clientErrorHandler: (_error, socket) => {
-      if (!socket.writable) return void socket.destroy();
-      const refusal = new KeyferryError('request_invalid', 'What was sent is not HTTP that can be read.');
-      const body = JSON.stringify(errorBody(refusal, randomUUID()));
-      const length = Buffer.byteLength(body);
-      socket.end(
-        `HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: ${length}\r\n\r\n${body}`,
-      );
-    },
+    clientErrorHandler: answerUnreadable,
   }).withTypeProvider<ZodTypeProvider>();
 
   // JSON alone is taken.
@@ -98,6 +113,11 @@ export async function createApi(options: ApiOptions): Promise<Api> {
     // Values, tokens and settings: nothing that is answered here is for a cache on the way.
     reply.header('x-request-id', request.id).header('cache-control', 'no-store');
   });
+  spellAddresses(app);
+  if (network) {
+    const now = () => options.now().getTime();
+    unauthorized = limitRequests(app, { ...network, redis: options.redis, log: options.log, now });
+  }
   app.addHook('preValidation', refuseUnstorableText);
   app.addHook('onResponse', async (request, reply) => {
     const { method, id, routeOptions } = request;

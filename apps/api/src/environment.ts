@@ -11,9 +11,11 @@ import {
   redisProtocols,
   urlVariable,
 } from '@keyferry/core';
-import { type EgressPolicy, parseEgress } from '@keyferry/egress';
+import { type EgressPolicy, parseEgress, parseRange } from '@keyferry/egress';
 import { defaultQueuePrefix } from '@keyferry/queue';
 import type { AmbientIdentity } from '@keyferry/vaults';
+import type { CertificateFiles } from './network/certificates.ts';
+import type { RequestLimits } from './network/request-limits.ts';
 import type { TokenSource } from './token.ts';
 
 export interface ApiEnvironment {
@@ -27,14 +29,23 @@ export interface ApiEnvironment {
   allowedEnvironment: string[];
   allowedFiles: string[];
   allowedIdentities: AmbientIdentity[];
+  /** Where notifications may be sent, and where vaults may be, though it isn't public. */
   egress: EgressPolicy;
+  allowedVaults: EgressPolicy;
   /** From one look at proxied values in memory to the next. */
   checkIntervalMs: number;
   host: string;
   port: number;
+  limits: RequestLimits;
+  trustedProxies: string[];
+  /** Null: unencrypted. */
+  certificates: CertificateFiles | null;
 }
 
 const usualPort = 8420;
+
+/** A minute: no service asks so often, however many copies of it there are, and no set of clients behind one address. */
+const usualLimits: RequestLimits = { identity: 1_200_000, address: 2_400_000, refused: 120 };
 
 /** Throws `config_invalid` with the variable's name. An empty variable counts as one that isn't set. */
 export function readEnvironment(env: Environment): ApiEnvironment {
@@ -51,13 +62,43 @@ export function readEnvironment(env: Environment): ApiEnvironment {
     allowedFiles: parseAllowedFiles(env.KEYFERRY_ALLOWED_FILES ?? ''),
     allowedIdentities: parseAllowedIdentities(listVariable(env, 'KEYFERRY_ALLOWED_IDENTITIES')),
     egress: parseEgress(env.KEYFERRY_ALLOWED_EGRESS),
+    allowedVaults: parseEgress(env.KEYFERRY_ALLOWED_VAULTS, 'KEYFERRY_ALLOWED_VAULTS'),
     checkIntervalMs: durationVariable(env, 'KEYFERRY_CHECK_INTERVAL', '1h', ['1m', '24h']),
     host: env.KEYFERRY_API_HOST || '127.0.0.1',
     port: numberVariable(env, 'KEYFERRY_API_PORT', usualPort, mostPort),
+    limits: {
+      identity: numberVariable(env, 'KEYFERRY_LIMIT_IDENTITY', usualLimits.identity),
+      address: numberVariable(env, 'KEYFERRY_LIMIT_ADDRESS', usualLimits.address),
+      refused: numberVariable(env, 'KEYFERRY_LIMIT_REFUSED', usualLimits.refused),
+    },
+    trustedProxies: trustedProxies(env),
+    certificates: certificateFiles(env),
   };
 }
 
 /** An empty text counts as none. */
 function tokenSource(text: string | undefined, file: string | undefined): TokenSource | null {
   return text || file ? { text: text || undefined, file: file || undefined } : null;
+}
+
+/** Throws `config_invalid` for what is no address or network. */
+function trustedProxies(env: Environment): string[] {
+  const proxies = listVariable(env, 'KEYFERRY_TRUSTED_PROXIES').map((entry) => entry.trim());
+  const wrong = proxies.find((entry) => parseRange(entry) === null);
+  if (wrong === undefined) return proxies;
+  throw new KeyferryError(
+    'config_invalid',
+    `KEYFERRY_TRUSTED_PROXIES has "${wrong}", which is no address or network (10.0.0.0/8).`,
+  );
+}
+
+function certificateFiles(env: Environment): CertificateFiles | null {
+  const { KEYFERRY_API_TLS_CERT_FILE: cert, KEYFERRY_API_TLS_KEY_FILE: key } = env;
+  const clientCa = env.KEYFERRY_API_TLS_CLIENT_CA_FILE || null;
+  if (cert && key) return { cert, key, clientCa };
+  if (!cert && !key && clientCa === null) return null;
+  throw new KeyferryError(
+    'config_invalid',
+    'KEYFERRY_API_TLS_CERT_FILE and KEYFERRY_API_TLS_KEY_FILE have to be set both, and for KEYFERRY_API_TLS_CLIENT_CA_FILE too.',
+  );
 }

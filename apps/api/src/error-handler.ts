@@ -7,12 +7,17 @@ import { statusOf } from './error-status.ts';
 import { bodyLimit } from './limits.ts';
 
 /** One shape for everything that goes wrong. What nobody made for a person's eyes is logged and kept to ourselves. */
-export function errorHandler(log: Log) {
+export function errorHandler(log: Log, unauthorized: (request: FastifyRequest) => void) {
   return async (thrown: unknown, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const { error, status } = answerTo(thrown, log, request);
     // Also where Fastify refuses before any hook has run.
     reply.header('x-request-id', request.id);
-    if (status === 401) reply.header('www-authenticate', 'Bearer');
+    if (status === 401) {
+      unauthorized(request);
+      reply.header('www-authenticate', 'Bearer');
+    }
+    if (status === 429 && error.retryAfterMs !== undefined)
+      reply.header('retry-after', Math.ceil(error.retryAfterMs / 1000));
     return reply
       .code(status)
       .type('application/json')

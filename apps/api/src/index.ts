@@ -1,1 +1,1 @@
-export { type Api, type ApiOptions, createApi } from './create-api.ts';
+export { type Api, type ApiOptions, createApi, type NetworkOptions } from './create-api.ts';

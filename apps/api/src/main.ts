@@ -9,6 +9,7 @@ import { createLog, runProcess, throttled } from '@keyferry/telemetry';
 import { builtInVaults } from '@keyferry/vaults';
 import { type Api, createApi } from './create-api.ts';
 import { readEnvironment } from './environment.ts';
+import { openCertificates } from './network/certificates.ts';
 import { pingVaults } from './ping-vaults.ts';
 import { loadToken, type TokenSource } from './token.ts';
 
@@ -34,13 +35,14 @@ await runProcess(log, async () => {
   await Promise.all([waitForDatabase(store, startDeadlineMs), waitForRedis(redis, startDeadlineMs)]);
   const keyring = createKeyring(store, await loadMasterKey(store, environment.masterKey));
   const queues = createQueues(redis, environment.queuePrefix);
-  const { allowedEnvironment, allowedFiles, allowedIdentities, queuePrefix } = environment;
+  const { allowedEnvironment, allowedFiles, allowedIdentities, allowedVaults, queuePrefix } = environment;
   const vaults = {
     registry: builtInVaults,
     allowedEnvironment,
     environment: process.env,
     allowedFiles,
     allowedIdentities,
+    allowedVaults,
     shared: { redis, prefix: queuePrefix },
   };
   const connections = createConnectionPool(vaults);
@@ -54,13 +56,30 @@ await runProcess(log, async () => {
   const identities = openIdentities({ ...services, egress });
   const { directory } = identities;
   const authenticators = [environmentAuthenticator({ token, revokeToken }), ...identities.authenticators];
-  const api = await createApi({ ...services, redis, egress, secrets, flushes, authenticators, directory, ...vaults });
+  const certificates = environment.certificates
+    ? await openCertificates(environment.certificates, log, Date.now)
+    : undefined;
+  if (certificates) process.on('SIGHUP', () => void certificates.look());
+  const { limits, trustedProxies } = environment;
+  const network = { prefix: queuePrefix, limits, trustedProxies, certificates };
+  const api = await createApi({
+    ...services,
+    redis,
+    egress,
+    secrets,
+    flushes,
+    authenticators,
+    directory,
+    network,
+    ...vaults,
+  });
   const address = await listen(api, environment.host, environment.port);
   log.info({ address }, 'api started');
 
   return async () => {
     await api.close();
     await identities.close();
+    await certificates?.stop();
     flushes.close();
     await secrets.close();
     await connections.close();

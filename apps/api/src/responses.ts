@@ -3,7 +3,14 @@ import type { ErrorCode } from '@keyferry/core';
 import { statusOf } from './error-status.ts';
 
 /** What any route under /v1 may answer. */
-const everywhere: ErrorCode[] = ['request_invalid', 'unauthorized', 'forbidden', 'internal', 'database_unavailable'];
+const everywhere: ErrorCode[] = [
+  'request_invalid',
+  'unauthorized',
+  'forbidden',
+  'rate_limited',
+  'internal',
+  'database_unavailable',
+];
 
 /** A route's answers: its successes, and the codes it refuses with, gathered by status for the OpenAPI document. */
 export function responses<Success extends object>(success: Success, ...codes: ErrorCode[]): Success {

@@ -1,6 +1,7 @@
 import { createConnectionPool, openConnection } from '@keyferry/connections';
 import { startVaultEmulator, type VaultEmulator } from '@keyferry/emulators';
 import { defaultTenantId, getBackend, openSettings } from '@keyferry/store';
+import { thisMachine } from '@keyferry/testing/support/this-machine.ts';
 import { builtInVaults } from '@keyferry/vaults';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { startTestApi, type TestApi } from './support/test-api.ts';
@@ -40,6 +41,7 @@ async function readsWith(name: string): Promise<string> {
     allowedEnvironment: [],
     allowedFiles: [],
     allowedIdentities: [],
+    allowedVaults: thisMachine,
   });
   onTestFinished(() => connections.close());
   const backend = await api.services.store.inTenant(defaultTenantId, (tx) => getBackend(tx, name));

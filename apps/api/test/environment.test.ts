@@ -19,9 +19,13 @@ test('addresses and a token are needed; the rest has defaults', () => {
     allowedFiles: [],
     allowedIdentities: [],
     egress: { ranges: [], hosts: new Set() },
+    allowedVaults: { ranges: [], hosts: new Set() },
     checkIntervalMs: 3_600_000,
     host: '127.0.0.1',
     port: 8420,
+    limits: { identity: 1_200_000, address: 2_400_000, refused: 120 },
+    trustedProxies: [],
+    certificates: null,
   });
 });
 
@@ -60,6 +64,14 @@ test.each([
   ['KEYFERRY_API_TOKEN_FILE', ''],
   ['KEYFERRY_ALLOWED_FILES', '/run/token,token'],
   ['KEYFERRY_ALLOWED_EGRESS', '10.0.0.0/8,*.internal'],
+  ['KEYFERRY_ALLOWED_VAULTS', 'https://vault.internal'],
+  ['KEYFERRY_LIMIT_IDENTITY', 'canary'],
+  ['KEYFERRY_LIMIT_ADDRESS', '-1'],
+  ['KEYFERRY_LIMIT_REFUSED', '1.5'],
+  ['KEYFERRY_TRUSTED_PROXIES', '10.0.0.0/8,proxy.internal'],
+  ['KEYFERRY_TRUSTED_PROXIES', 'true'],
+  ['KEYFERRY_API_TLS_CERT_FILE', '/canary/cert.pem'],
+  ['KEYFERRY_API_TLS_CLIENT_CA_FILE', '/canary/ca.pem'],
 ])('%s = "%s" is refused by its name, and what it holds is not repeated', (name, value) => {
   let message = '';
   try {

@@ -29,6 +29,7 @@ import { version } from './version.ts';
 const environmentHelp = `Environment:
   KEYFERRY_URL     where Keyferry's API is (default: the one that \`keyferry up\` runs here)
   KEYFERRY_TOKEN   its token
+  KEYFERRY_CA_FILE certificates of authorities to trust beside the usual ones
   NO_COLOR         no colours`;
 
 /** Every command, in the order in which a newcomer meets them. */

@@ -25,7 +25,9 @@ export interface WorkerEnvironment {
   allowedEnvironment: string[];
   allowedFiles: string[];
   allowedIdentities: AmbientIdentity[];
+  /** Where notifications may be sent, and where vaults may be, though it isn't public. */
   egress: EgressPolicy;
+  allowedVaults: EgressPolicy;
   concurrency: Record<Stage, number>;
   /** Milliseconds that a job may go without a sign of life before another worker takes it. */
   lockMs: number;
@@ -51,6 +53,7 @@ export function readEnvironment(env: Environment): WorkerEnvironment {
     allowedFiles: parseAllowedFiles(env.KEYFERRY_ALLOWED_FILES ?? ''),
     allowedIdentities: parseAllowedIdentities(listVariable(env, 'KEYFERRY_ALLOWED_IDENTITIES')),
     egress: parseEgress(env.KEYFERRY_ALLOWED_EGRESS),
+    allowedVaults: parseEgress(env.KEYFERRY_ALLOWED_VAULTS, 'KEYFERRY_ALLOWED_VAULTS'),
     concurrency: readConcurrency(env),
     lockMs: numberVariable(env, 'KEYFERRY_JOB_LOCK_MS', defaultLockMs),
     firstRetryMs: numberVariable(env, 'KEYFERRY_FIRST_RETRY_MS', firstRetryDelayMs),

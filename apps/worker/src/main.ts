@@ -44,6 +44,7 @@ await runProcess(log, async () => {
     environment: process.env,
     allowedFiles: environment.allowedFiles,
     allowedIdentities: environment.allowedIdentities,
+    allowedVaults: environment.allowedVaults,
     shared: { redis: producer, prefix: environment.queuePrefix },
   });
 

@@ -1,4 +1,5 @@
 import type { ConnectionSettings } from '@keyferry/contracts';
+import type { Resolve } from '@keyferry/egress';
 import type { CallOperation, ConnectContext, Quota } from '@keyferry/vaults';
 import type { Redis } from 'ioredis';
 import { readAllowedFile } from './allowed-files.ts';
@@ -8,11 +9,14 @@ import { type ConnectionLimits, defaultLimits } from './limits.ts';
 import type { SettingsOptions } from './settings.ts';
 import type { CallStatistics } from './statistics.ts';
 import { createTokenBucket, type TokenBucket } from './token-bucket.ts';
+import { vaultEgress } from './vault-egress.ts';
 
 export interface PoolOptions extends SettingsOptions {
   limits?: Partial<ConnectionLimits>;
   /** Milliseconds since the epoch. */
   now?: () => number;
+  /** How names of vaults are looked up; the system's way by default. */
+  resolve?: Resolve;
   /** Where processes keep their limits together, and the prefix of the keys that are theirs. */
   shared?: { redis: Redis; prefix: string };
 }
@@ -44,6 +48,7 @@ export function createContext(options: PoolOptions, input: ContextInput): Connec
       return () => clearTimeout(timer);
     },
     readAllowedFile: (path) => readAllowedFile(path, options.allowedFiles),
+    egress: vaultEgress(options.allowedVaults, options.resolve),
   };
 }
 

@@ -1,5 +1,6 @@
 import { type ConnectionSettings, connectionSettings } from '@keyferry/contracts';
 import { KeyferryError } from '@keyferry/core';
+import type { EgressPolicy } from '@keyferry/egress';
 import { type AmbientIdentity, type VaultRegistry, vaultOfKind } from '@keyferry/vaults';
 import { isAllowedFile, readAllowedFile, refusedFile } from './allowed-files.ts';
 import {
@@ -30,6 +31,8 @@ export interface SettingsOptions {
   allowedFiles: readonly string[];
   /** Clouds whose identity of this machine they may use. */
   allowedIdentities: readonly AmbientIdentity[];
+  /** Where vaults may be. */
+  allowedVaults: EgressPolicy;
 }
 
 /** Whose settings they are, and how the tenant's keys are read. */

@@ -1,3 +1,4 @@
+import { thisMachine } from '@keyferry/testing/support/this-machine.ts';
 import { builtInVaults } from '@keyferry/vaults';
 import { expect, test } from 'vitest';
 import { exchangeCredentials as exchangeFor, type PoolOptions } from '../src/index.ts';
@@ -21,6 +22,7 @@ function optionsOf(environment: NodeJS.ProcessEnv = {}): PoolOptions {
     allowedEnvironment,
     allowedFiles: [],
     allowedIdentities: [],
+    allowedVaults: thisMachine,
     limits: quick,
   };
 }

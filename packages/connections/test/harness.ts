@@ -1,5 +1,6 @@
 import { KeyferryError } from '@keyferry/core';
 import { startVaultEmulator, type VaultEmulator, type VaultEmulatorOptions } from '@keyferry/emulators';
+import { thisMachine } from '@keyferry/testing/support/this-machine.ts';
 import { builtInVaults, type ListScope, type VaultBackend } from '@keyferry/vaults';
 import { onTestFinished } from 'vitest';
 import {
@@ -39,6 +40,7 @@ export function startPool(
     environment,
     allowedFiles,
     allowedIdentities: [],
+    allowedVaults: thisMachine,
     ...more,
     limits: { ...quick, ...limits },
   });

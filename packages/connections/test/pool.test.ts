@@ -1,3 +1,4 @@
+import { thisMachine } from '@keyferry/testing/support/this-machine.ts';
 import { builtInVaults } from '@keyferry/vaults';
 import { expect, test } from 'vitest';
 import { createConnectionPool } from '../src/index.ts';
@@ -108,7 +109,13 @@ test('credentials may refer to allowed variables', async () => {
 });
 
 test('a pool that was never used closes', async () => {
-  const references = { allowedEnvironment: [], environment: {}, allowedFiles: [], allowedIdentities: [] };
+  const references = {
+    allowedEnvironment: [],
+    environment: {},
+    allowedFiles: [],
+    allowedIdentities: [],
+    allowedVaults: thisMachine,
+  };
   const pool = createConnectionPool({ registry: builtInVaults, ...references });
   await pool.close();
 });

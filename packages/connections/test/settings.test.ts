@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { KeyferryError } from '@keyferry/core';
+import { thisMachine } from '@keyferry/testing/support/this-machine.ts';
 import { builtInVaults } from '@keyferry/vaults';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { type CredentialKeys, resolveSettings, validateSettings } from '../src/index.ts';
@@ -36,6 +37,7 @@ async function authOf(
     allowedEnvironment: allowed,
     allowedFiles: files,
     allowedIdentities: [],
+    allowedVaults: thisMachine,
   };
   const owner = { id: 'self', keys: keysOf(keys) };
   const { config } = await resolveSettings('hashicorp', { address, ...settings }, owner, options);

@@ -140,7 +140,7 @@ export const errorCatalogue = {
   rule_invalid: 'Correct the member of the rule that the message names.',
 
   egress_refused:
-    'Use a public address over https, or have the operator add the host or network to KEYFERRY_ALLOWED_EGRESS of workers and API.',
+    'Use a public address over https, or have the operator add the host or network to KEYFERRY_ALLOWED_VAULTS (vaults) or KEYFERRY_ALLOWED_EGRESS (notifications) of workers and API.',
 
   // notifications
   channel_exists: 'Choose another name, or change the existing channel with `keyferry channel update`.',

@@ -35,13 +35,25 @@ export function inRange(address: Address, range: Range): boolean {
 export function reachOf(address: Address): Reach {
   const inner = embedded(address);
   if (inner !== null) return reachOf(inner);
+  if (isPlatform(address)) return 'special';
   const range: string = address.range();
-  if (range === 'unicast') return isGlobal(address) && !isPlatform(address) ? 'public' : 'special';
+  if (range === 'unicast') return isGlobal(address) ? 'public' : 'special';
   return ['loopback', 'private', 'uniqueLocal', 'carrierGradeNat'].includes(range) ? 'private' : 'special';
 }
 
-/** What Azure serves its machines at, though the address looks like any other. */
-const isPlatform = (address: Address): boolean => address.toString() === '168.63.129.16';
+/**
+ * What clouds serve their machines' identities at, though the addresses look like any other: Azure's, Alibaba's, Amazon's two
+ * and Google's by IPv6.
+ */
+const platforms = ['168.63.129.16', '100.100.100.200', 'fd00:ec2::254', 'fd00:ec2::23', 'fd20:ce::254'];
+
+const isPlatform = (address: Address): boolean => platforms.includes(address.toString());
+
+/** Whether a network consists of special addresses alone, as far as whoever wrote it down can have meant it. */
+export function namesSpecial({ address, bits }: Range): boolean {
+  const leastBits = embedded(address) === null ? 0 : 96;
+  return bits > leastBits && reachOf(address) === 'special';
+}
 
 /** Of IPv6, what is outside 2000::/3 is given to nobody, or has a meaning that nobody needs here. */
 function isGlobal(address: Address): boolean {
@@ -54,4 +66,16 @@ function embedded(address: Address): ipaddr.IPv4 | null {
   if (address.isIPv4MappedAddress()) return address.toIPv4Address();
   const nat64 = address.match(ipaddr.IPv6.parse('64:ff9b::'), 96);
   return nat64 ? new ipaddr.IPv4(address.toByteArray().slice(12)) : null;
+}
+
+/**
+ * What counts as one source of requests: an IPv4 address, or the network of 64 bits that an IPv6 one is in, since that is what
+ * each customer of a provider has. Text that is no address is its own.
+ */
+export function sourceNetwork(text: string): string {
+  const address = parseAddress(text);
+  if (address === null || address instanceof ipaddr.IPv4) return text;
+  const mapped = embedded(address);
+  if (mapped !== null) return mapped.toString();
+  return `${new ipaddr.IPv6([...address.parts.slice(0, 4), 0, 0, 0, 0]).toString()}/64`;
 }

@@ -48,7 +48,7 @@ const silenceMs = 60_000;
 
 export function createEgressClient({ policy, resolve, ca }: EgressClientOptions): EgressClient {
   const agent = new Agent({
-    connect: egressConnector({ policy, resolve, timeoutMs: connectMs, ca }),
+    connect: egressConnector({ policy, resolve }, { timeout: connectMs, ...(ca && { ca }) }),
     headersTimeout: silenceMs,
     bodyTimeout: silenceMs,
   });

@@ -6,19 +6,18 @@ import { type Resolve, resolveAllowed } from './resolve.ts';
 export interface ConnectorOptions {
   policy: EgressPolicy;
   resolve?: Resolve | undefined;
-  /** Milliseconds until a connection has to be there. */
-  timeoutMs: number;
-  /** PEM of the authorities that sign certificates, in place of those that the system trusts. */
-  ca?: string | undefined;
 }
 
 /**
  * What undici connects by. The policy is asked for the addresses that a connection is made to, in the moment it is made:
- * whatever a name has led to before, or leads to for others, doesn't count.
+ * whatever a name has led to before, or leads to for others, doesn't count. `socket`: time and TLS of its sockets.
  */
-export function egressConnector({ policy, resolve, timeoutMs, ca }: ConnectorOptions): buildConnector.connector {
+export function egressConnector(
+  { policy, resolve }: ConnectorOptions,
+  socket: buildConnector.BuildOptions,
+): buildConnector.connector {
   const connectorFor = (plain: boolean) =>
-    buildConnector({ timeout: timeoutMs, allowH2: false, ...(ca && { ca }), lookup: lookupBy(policy, plain, resolve) });
+    buildConnector({ ...socket, allowH2: false, lookup: egressLookup(policy, plain, resolve) });
   const [encrypted, unencrypted] = [connectorFor(false), connectorFor(true)];
   return (options, callback) => {
     const plain = options.protocol !== 'https:';
@@ -32,7 +31,8 @@ export function egressConnector({ policy, resolve, timeoutMs, ca }: ConnectorOpt
   };
 }
 
-function lookupBy(policy: EgressPolicy, plain: boolean, resolve: Resolve | undefined): LookupFunction {
+/** What `net.connect` looks a name up by. An address in place of a name is never looked up: it is the caller's to check. */
+export function egressLookup(policy: EgressPolicy, plain: boolean, resolve?: Resolve): LookupFunction {
   return (host, options, callback) => {
     resolveAllowed(policy, { host, plain }, resolve).then(
       (addresses) => {

@@ -1,5 +1,5 @@
 import { KeyferryError } from '@keyferry/core';
-import { inRange, parseAddress, parseRange, type Range, reachOf } from './address.ts';
+import { inRange, namesSpecial, parseAddress, parseRange, type Range, reachOf } from './address.ts';
 import { canonicalHost } from './host.ts';
 
 /**
@@ -19,10 +19,10 @@ export interface Destination {
 }
 
 /**
- * Reads `10.0.0.0/8,127.0.0.1,mail.internal`: addresses, networks and names of hosts that are allowed though they are not
+ * Reads `10.0.0.0/8,127.0.0.1,mail.internal` of a variable: addresses, networks and names of hosts that are allowed though they are not
  * public, and to which connections without TLS are allowed. Nothing is allowed by no text. Throws `config_invalid`.
  */
-export function parseEgress(text: string | undefined): EgressPolicy {
+export function parseEgress(text: string | undefined, variable = 'KEYFERRY_ALLOWED_EGRESS'): EgressPolicy {
   const ranges: Range[] = [];
   const hosts = new Set<string>();
   for (const entry of (text ?? '').split(',').map((part) => part.trim())) {
@@ -37,7 +37,7 @@ export function parseEgress(text: string | undefined): EgressPolicy {
     if (host === null || parseAddress(host) !== null)
       throw new KeyferryError(
         'config_invalid',
-        `KEYFERRY_ALLOWED_EGRESS has "${entry}", which is no address, network (10.0.0.0/8) or name of a host.`,
+        `${variable} has "${entry}", which is no address, network (10.0.0.0/8) or name of a host.`,
       );
     hosts.add(host);
   }
@@ -60,9 +60,11 @@ export function assertDestination(policy: EgressPolicy, { host, plain }: Destina
 export function allowsAddress(policy: EgressPolicy, { host, plain }: Destination, address: string): boolean {
   const parsed = parseAddress(address);
   if (parsed === null) return false;
-  if (policy.ranges.some((range) => inRange(parsed, range))) return true;
-  const named = policy.hosts.has(canonicalHost(host) ?? '');
   const reach = reachOf(parsed);
+  const ranges = policy.ranges.filter((range) => inRange(parsed, range));
+  // A network as wide as 0.0.0.0/0 has them all, and nobody who writes it thinks of a machine's identity.
+  if (ranges.some((range) => reach !== 'special' || namesSpecial(range))) return true;
+  const named = policy.hosts.has(canonicalHost(host) ?? '');
   return named ? reach !== 'special' : reach === 'public' && !plain;
 }
 

@@ -134,3 +134,26 @@ describe('what the operator allows', () => {
     },
   );
 });
+
+describe('what gives a machine its identity', () => {
+  test.each([
+    '169.254.169.254',
+    '168.63.129.16',
+    '100.100.100.200',
+    'fd00:ec2::254',
+    'fd20:ce::254',
+    '64:ff9b::a9fe:a9fe',
+  ])('%s is not reached by a network that has it among many others, nor by the name of a host', async (address) => {
+    for (const allowed of ['0.0.0.0/0,::/0', '100.64.0.0/10,fc00::/7,::ffff:0:0/96,64:ff9b::/96', 'metadata.internal'])
+      await expect(reached(allowed, 'metadata.internal', resolvesTo(address))).rejects.toMatchObject(refused);
+  });
+
+  test.each([
+    ['169.254.169.254', '169.254.169.254'],
+    ['169.254.0.0/16', '169.254.169.254'],
+    ['fd00:ec2::254', 'fd00:ec2::254'],
+    ['168.63.129.16/32', '168.63.129.16'],
+  ])('%s is reached where it is named itself', async (allowed, address) => {
+    expect(await reached(allowed, 'metadata.internal', resolvesTo(address))).toEqual([address]);
+  });
+});

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { KeyferryError, vaultFailure } from '@keyferry/core';
 import { untilAborted } from '../src/common/until-aborted.ts';
 import type { CallOperation, ConnectContext } from '../src/index.ts';
+import { openEgress } from './egress.ts';
 
 /** Set while an attempt runs: a call within another one would wait for a slot that its own caller holds. */
 const withinCall = new AsyncLocalStorage<CallOperation>();
@@ -27,6 +28,8 @@ export class ConformanceContext implements ConnectContext {
   }
 
   readonly room = (): number => Math.max(0, this.parallelism - this.#running - this.#waiting.length);
+
+  readonly egress = openEgress;
 
   readonly now = (): number => Date.now();
 

@@ -1,4 +1,6 @@
+import type { LookupFunction } from 'node:net';
 import type { SecretValue } from '@keyferry/core';
+import type { buildConnector } from 'undici';
 import type { z } from 'zod';
 
 /** What only a listing shows of a secret, where reading its value doesn't show it again. Never a value. */
@@ -162,6 +164,19 @@ export const callOperations = [
 export type CallOperation = (typeof callOperations)[number];
 
 /**
+ * Where sockets may go on a tenant's word, which the addresses in settings are: the operator's policy, asked in the moment of
+ * connecting. What the machine's own identity is had from is the operator's word, and goes by none of it.
+ */
+export interface VaultEgress {
+  /** What undici connects by, with such sockets. Connecting to what is not allowed rejects with `egress_refused`. */
+  connector(socket: buildConnector.BuildOptions): buildConnector.connector;
+  /** Throws `egress_refused` for what can be told before a name is looked up. `plain`: without TLS. */
+  assert(destination: { host: string; plain: boolean }): void;
+  /** What `net.connect` looks names up by: gives allowed addresses alone, or fails with `egress_refused`. */
+  lookup(plain: boolean): LookupFunction;
+}
+
+/**
  * What a connection gives to a vault's code. Every remote call goes through `call`, which bounds how many run at a
  * time, sets the deadline, tries again by failure class, and counts. The folders of the vaults do none of this.
  */
@@ -181,6 +196,8 @@ export interface ConnectContext {
    * of the class `unauthenticated`.
    */
   readAllowedFile(path: string): Promise<string>;
+  /** What every socket to an address of the settings goes through. */
+  egress: VaultEgress;
 }
 
 /** A published limit: so many calls in so many seconds, over all these operations together. */

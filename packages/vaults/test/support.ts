@@ -1,4 +1,5 @@
 import { KeyferryError } from '@keyferry/core';
+import { openEgress } from '../conformance/egress.ts';
 import type { CallOperation, ConnectContext, ListScope, SecretRef, VaultBackend } from '../src/index.ts';
 
 /** A clock that stands still until it is moved, for the emulator and the backend alike. */
@@ -52,6 +53,7 @@ export function testContext(
     room: () => parallelism,
     now: clock.now,
     later: clock.later,
+    egress: openEgress,
     async readAllowedFile(path) {
       const text = files.get(path);
       if (text !== undefined) return text;

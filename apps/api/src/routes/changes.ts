@@ -1,6 +1,7 @@
 import { changeMessage } from '@keyferry/contracts';
 import { createChangeDesk } from '../change-desk.ts';
 import type { Api, ApiOptions } from '../create-api.ts';
+import { createFeedPlaces } from '../network/feed-places.ts';
 import { responses } from '../responses.ts';
 
 const contentType = 'text/event-stream';
@@ -8,6 +9,7 @@ const contentType = 'text/event-stream';
 /** What clients that keep values have to forget. */
 export function changeRoutes(app: Api, { secrets }: ApiOptions): void {
   const desk = createChangeDesk(secrets);
+  const places = createFeedPlaces();
   app.addHook('preClose', async () => desk.close());
 
   app.get(
@@ -27,6 +29,8 @@ export function changeRoutes(app: Api, { secrets }: ApiOptions): void {
       },
     },
     async ({ identity }, reply) => {
+      const leave = places.take(identity);
+      reply.raw.once('close', leave);
       const stream = await desk.follow(identity.tenantId);
       reply.raw.once('close', () => stream.destroy());
       reply.header('connection', 'close').header('x-accel-buffering', 'no');

@@ -14,13 +14,17 @@ export function healthRoutes(app: Api, { store, redis }: ApiOptions): void {
 
   app.get(
     '/healthz',
-    { schema: { tags, summary: 'Whether the process answers', response: { 200: healthAnswer, 400: errorAnswer } } },
+    {
+      config: { unlimited: true },
+      schema: { tags, summary: 'Whether the process answers', response: { 200: healthAnswer, 400: errorAnswer } },
+    },
     async () => ({ status: 'ok' as const }),
   );
 
   app.get(
     '/readyz',
     {
+      config: { unlimited: true },
       schema: {
         tags,
         summary: 'Whether the services below answer',

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { thisMachineText } from '@keyferry/testing/support/this-machine.ts';
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 
@@ -12,7 +13,9 @@ export interface ApiProcess {
 
 /** The API as a process of its own, with this environment and nothing else. */
 export function startProcess(environment: Record<string, string>): ApiProcess {
-  const child = spawn(process.execPath, [main], { env: { PATH: process.env.PATH, ...environment } });
+  const child = spawn(process.execPath, [main], {
+    env: { PATH: process.env.PATH, KEYFERRY_ALLOWED_VAULTS: thisMachineText, ...environment },
+  });
   let output = '';
   const { promise: started, resolve, reject } = Promise.withResolvers<string>();
   started.catch(() => {});

@@ -9,8 +9,9 @@ import { createKeyring, defaultTenantId, expectedJobs, loadMasterKey, openStore 
 import { createDatabase, type TestDatabase } from '@keyferry/testing/support/database.ts';
 import { newQueuePrefix, redisUrl } from '@keyferry/testing/support/redis.ts';
 import { asAdmin } from '@keyferry/testing/support/test-postgres.ts';
+import { thisMachine } from '@keyferry/testing/support/this-machine.ts';
 import { builtInVaults, type VaultRegistry } from '@keyferry/vaults';
-import { type Api, createApi } from '../../src/index.ts';
+import { type Api, createApi, type NetworkOptions } from '../../src/index.ts';
 import { recordedLog } from './recorded-log.ts';
 
 export const token = 'a-token-for-tests-that-is-long';
@@ -58,6 +59,8 @@ export interface TestApiOptions {
   allowedEnvironment?: string[];
   allowedFiles?: string[];
   allowedEgress?: string;
+  /** How it is reached; unencrypted, and without limits by default. */
+  network?: Partial<NetworkOptions>;
   /** The token for revoking keys. */
   revokeToken?: string;
   /** Kinds of vaults beside those that are built in. */
@@ -88,7 +91,13 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
   const queues = createQueues(redis, prefix);
   const keyring = createKeyring(store, await loadMasterKey(store, { text: masterKey }));
   const registry = [...builtInVaults, ...(options.moreVaults ?? [])];
-  const references = { environment, allowedEnvironment, allowedFiles, allowedIdentities: [] };
+  const references = {
+    environment,
+    allowedEnvironment,
+    allowedFiles,
+    allowedIdentities: [],
+    allowedVaults: thisMachine,
+  };
   const connections = createConnectionPool({ registry, ...references });
   const services = { store, queues, keyring, connections, log, now: options.now ?? (() => new Date()) };
   const egress = createEgressClient({ policy: parseEgress(options.allowedEgress) });
@@ -107,6 +116,7 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
       ...identities.authenticators,
     ],
     directory: identities.directory,
+    network: { prefix, limits: { identity: 0, address: 0, refused: 0 }, trustedProxies: [], ...options.network },
     ...references,
   });
 

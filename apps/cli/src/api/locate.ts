@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { KeyferryError } from '@keyferry/core';
 import { type Home, homeOf, type Running, readHomeFile } from '../home.ts';
 import { type ApiClient, createApiClient } from './client.ts';
+import { trustAuthority } from './trust-authority.ts';
 
 /** Where the API is, and what opens it. */
 export interface Place {
@@ -15,6 +16,7 @@ export interface Place {
  */
 export function locate(env: NodeJS.ProcessEnv): Place {
   const home = homeOf(env);
+  if (env.KEYFERRY_CA_FILE) trustAuthority(env.KEYFERRY_CA_FILE);
   if (env.KEYFERRY_URL) return { url: checkedUrl(env.KEYFERRY_URL), token: env.KEYFERRY_TOKEN || noToken() };
   const running = readHomeFile<Running>(home.running);
   if (!running)

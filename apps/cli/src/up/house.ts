@@ -67,7 +67,8 @@ export async function openHouse(opening: Opening, cleanup: AsyncDisposableStack)
   };
 }
 
-function childEnvironment({ env, home }: Opening, { database, redisUrl, demoVaults }: Servers): NodeJS.ProcessEnv {
+function childEnvironment(opening: Opening, { database, redisUrl, demoVaults }: Servers): NodeJS.ProcessEnv {
+  const { env, home } = opening;
   const variables = demoVaults.length > 0 ? demoVariablePattern : vaultTokenVariable;
   const masterKey = masterKeySource(env, home);
   return {
@@ -76,10 +77,24 @@ function childEnvironment({ env, home }: Opening, { database, redisUrl, demoVaul
     REDIS_URL: redisUrl,
     KEYFERRY_MASTER_KEY: masterKey.text ?? '',
     KEYFERRY_MASTER_KEY_FILE: masterKey.file ?? '',
+    // Nobody but this machine is to reach it, and the report's address is plain.
+    KEYFERRY_API_TLS_CERT_FILE: '',
+    KEYFERRY_API_TLS_KEY_FILE: '',
+    KEYFERRY_API_TLS_CLIENT_CA_FILE: '',
     // Its own token, in the place where other commands look for it.
     KEYFERRY_API_TOKEN: '',
     KEYFERRY_API_TOKEN_FILE: home.apiToken,
+    KEYFERRY_ALLOWED_VAULTS: allowedVaults(opening),
     KEYFERRY_ALLOWED_ENV: [env.KEYFERRY_ALLOWED_ENV, variables].filter(Boolean).join(','),
     ...Object.assign({}, ...demoVaults.map(({ kind, vault }) => demoVariables(kind, vault))),
   };
 }
+
+/** Whoever starts this is the operator: the vault they name may be anywhere, and those of the demo are on this machine. */
+function allowedVaults({ env, settings }: Opening): string {
+  const named =
+    settings.vault && URL.canParse(settings.vault.address) ? [new URL(settings.vault.address).hostname] : [];
+  return [env.KEYFERRY_ALLOWED_VAULTS, ...thisMachine, ...named].filter(Boolean).join(',');
+}
+
+const thisMachine = ['127.0.0.0/8', '::1', 'localhost'];

@@ -22,7 +22,7 @@ export interface TestCertificate {
 }
 
 const validFrom = new Date('2020-01-01T00:00:00Z');
-const validUntil = new Date('2049-12-31T23:59:59Z');
+const usualEnd = new Date('2049-12-31T23:59:59Z');
 
 const algorithms = {
   ec: () => sequence(objectId('1.2.840.10045.4.3.2')),
@@ -30,13 +30,14 @@ const algorithms = {
 };
 
 /**
- * Makes a certificate that is good until 2049 for these host names and addresses. Nothing but a test should trust it:
+ * Makes a certificate that is good until 2049, or another time, for these host names and addresses. Nothing but a test should trust it:
  * whoever wants to be that host needs no more than this function and its key.
  */
 export function createTestCertificate(
   commonName: string,
   hosts: readonly string[],
   kind: 'ec' | 'rsa',
+  validUntil = usualEnd,
 ): TestCertificate {
   const { privateKey, publicKey } =
     kind === 'rsa'

@@ -24,7 +24,7 @@ export async function connectSecretsManager(config: AwsConfig, context: ConnectC
   const life = ended.signal;
   const metadata = createMetadataClient(context, life);
   const region = createRegion(config, metadata, life);
-  const transport = await createTransport(config, context.parallelism);
+  const transport = await createTransport(config, context.parallelism, context.egress);
   const clients = await createClients(config, transport, now);
   const call = createCaller(context, life);
   const login = createLogin(config.auth, { clients, call, context, metadata, transport, region });

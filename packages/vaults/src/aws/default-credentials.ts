@@ -21,7 +21,7 @@ export async function defaultCredentials(
   signal: AbortSignal,
 ): Promise<Credentials> {
   const { fromNodeProviderChain } = await import('@aws-sdk/credential-providers');
-  const { requestHandler } = transport;
+  const { machineHandler: requestHandler } = transport;
   const clientConfig = { region: await region(signal), requestHandler, maxAttempts: 1, logger: silent };
   const chain = fromNodeProviderChain({ clientConfig, maxRetries: 0, timeout: placeMs, logger: silent });
   return context.call('login', signal, async (attempt) => {

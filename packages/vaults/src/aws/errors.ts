@@ -1,7 +1,7 @@
 import { type ErrorCode, type FailureClass, KeyferryError, vaultFailure } from '@keyferry/core';
 import { AnswerTooLarge } from '../common/bounded-body.ts';
 import { parseRetryAfter } from '../common/retry-after.ts';
-import { judgeTransport } from '../common/transport-failure.ts';
+import { egressFailure, judgeTransport } from '../common/transport-failure.ts';
 
 /** What an error of the SDK, or an entry of a batch's errors, says. None of it is ever shown but the status. */
 interface Told {
@@ -16,6 +16,8 @@ type Judgement = [FailureClass, string, ErrorCode?];
 
 /** The failure that anything thrown by the SDK means. `what` says what was attempted, after "Could not". */
 export function failureOf(error: unknown, what: string, now: number): KeyferryError {
+  const refusal = egressFailure(error, what);
+  if (refusal) return refusal;
   if (error instanceof KeyferryError) return error;
   const [failureClass, why, code] = judgeError(error);
   const retryAfterMs = parseRetryAfter(headerOf(error, 'retry-after'), now);

@@ -1,9 +1,11 @@
-import { Agent as HttpAgent } from 'node:http';
+import { type AgentOptions, Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import type { Readable } from 'node:stream';
 import { getCACertificates } from 'node:tls';
 import type { SecretsManagerClientConfig } from '@aws-sdk/client-secrets-manager';
 import { boundedBody } from '../common/bounded-body.ts';
+import type { VaultEgress } from '../contract.ts';
+import { checkedAgents } from './checked-agents.ts';
 import type { AwsConfig } from './config.ts';
 
 /** Larger than a page of listed secrets or a batch of values can be; 32 of them may be in memory at once. */
@@ -15,25 +17,31 @@ const connectMs = 10_000;
  * The sockets of one connection, kept alive and at most as many as calls run at a time, for both services. The
  * settings' authority is trusted beside the system's: behind a private endpoint the token service may still be Amazon's.
  */
-export async function createTransport({ tls }: AwsConfig, parallelism: number) {
+export async function createTransport({ tls }: AwsConfig, parallelism: number, egress: VaultEgress) {
   const { NodeHttpHandler } = await import('@smithy/node-http-handler');
-  const agent = { keepAlive: true, maxSockets: parallelism };
-  const requestHandler = new NodeHttpHandler({
-    connectionTimeout: connectMs,
-    httpAgent: new HttpAgent(agent),
-    httpsAgent: new HttpsAgent({
-      ...agent,
-      // Said explicitly, since NODE_TLS_REJECT_UNAUTHORIZED must not decide for a tenant.
-      rejectUnauthorized: true,
-      ...(tls?.ca_cert && { ca: [...getCACertificates('default'), tls.ca_cert] }),
-    }),
-    logger: silent,
+  const socket: AgentOptions = { keepAlive: true, maxSockets: parallelism };
+  const trust = {
+    // Said explicitly, since NODE_TLS_REJECT_UNAUTHORIZED must not decide for a tenant.
+    rejectUnauthorized: true,
+    ...(tls?.ca_cert && { ca: [...getCACertificates('default'), tls.ca_cert] }),
+  };
+  const handler = (agents: { httpAgent: HttpAgent; httpsAgent: HttpsAgent }) =>
+    new NodeHttpHandler({ connectionTimeout: connectMs, ...agents, logger: silent });
+  const requestHandler = handler(checkedAgents(egress, socket, { ...socket, ...trust }));
+  const machineHandler = handler({
+    httpAgent: new HttpAgent(socket),
+    httpsAgent: new HttpsAgent({ ...socket, ...trust }),
   });
   return {
     requestHandler,
+    /** What the machine's own identity is had by: where that is, the operator says. */
+    machineHandler,
     streamCollector: (body: Readable): Promise<Uint8Array> => boundedBody(body, largestAnswer),
     /** Requests under way fail. */
-    close: () => requestHandler.destroy(),
+    close() {
+      requestHandler.destroy();
+      machineHandler.destroy();
+    },
   };
 }
 

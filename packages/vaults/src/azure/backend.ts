@@ -18,10 +18,12 @@ import { createWriter } from './write.ts';
 
 /** Puts the parts together. No call is made until one of the methods is used. */
 export async function connectVault(config: AzureConfig, context: ConnectContext): Promise<VaultBackend> {
-  const transport = await createTransport(config.tls?.ca_cert);
+  const transport = await createTransport(config.tls?.ca_cert, context.egress);
+  // A machine's own identity is had where the operator says, and from what is at the machine itself.
+  const logins = isAmbient(config) ? await createTransport(config.tls?.ca_cert, null) : transport;
   const client = await createClient(config, transport);
   const learn = (signal: AbortSignal) => learnChallenge(config, client, context, signal);
-  const tokens = createTokens(learn, createLogin(config, transport, context), context);
+  const tokens = createTokens(learn, createLogin(config, logins, context), context);
   const session = createSession(client, tokens, context);
   const names = createNames(config.separator);
   const container = createContainer(session);
@@ -78,7 +80,7 @@ export async function connectVault(config: AzureConfig, context: ConnectContext)
 
     async close() {
       tokens.close();
-      await transport.close();
+      await Promise.all([transport.close(), logins.close()]);
     },
   };
 }
@@ -86,4 +88,8 @@ export async function connectVault(config: AzureConfig, context: ConnectContext)
 /** What is shown as a version; any other text of the vault's is not shown. */
 function serverOf(version: string | undefined): string | null {
   return version !== undefined && /^[\w.+-]{1,64}$/.test(version) ? version : null;
+}
+
+function isAmbient({ auth }: AzureConfig): boolean {
+  return auth.method === 'managed_identity' || auth.method === 'default';
 }

@@ -1,7 +1,7 @@
 import { type FailureClass, isObject, type KeyferryError, parseJson, vaultFailure } from '@keyferry/core';
 import { AnswerTooLarge } from '../common/bounded-body.ts';
 import { parseRetryAfter } from '../common/retry-after.ts';
-import { judgeTransport } from '../common/transport-failure.ts';
+import { egressFailure, judgeTransport } from '../common/transport-failure.ts';
 import type { HttpAnswer } from './transport.ts';
 
 /** What the vault says of a failure; both are words of a fixed vocabulary, and neither is shown. */
@@ -66,6 +66,8 @@ export function malformed(what: string): KeyferryError {
 
 /** The failure that an error of sockets, TLS or HTTP parsing means. Nothing of the error itself is kept. */
 export function transportFailure(error: unknown, what: string): KeyferryError {
+  const refusal = egressFailure(error, what);
+  if (refusal) return refusal;
   if (error instanceof AnswerTooLarge)
     return vaultFailure('too_large', `Could not ${what}: the answer is ${error.message}.`);
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';

@@ -1,6 +1,7 @@
 import { createSecureContext, getCACertificates } from 'node:tls';
 import type { Dispatcher } from 'undici';
 import { exchange } from '../common/exchange.ts';
+import type { VaultEgress } from '../contract.ts';
 
 export interface HttpRequest {
   method: string;
@@ -31,23 +32,27 @@ const largestAnswer = 1024 * 1024;
 /** Silence of a server that a caller's deadline did not end before. */
 const silenceMs = 60_000;
 
-/** `caCert` is trusted beside the authorities that the process trusts: the directory has a public certificate. */
-export async function createTransport(caCert: string | undefined): Promise<Transport> {
-  const { Agent } = await import('undici');
-  const agent = new Agent({
+/**
+ * Without `egress` for what the operator's own identity is had from. `caCert` is trusted beside the authorities that the process trusts: the directory has a public
+ * certificate.
+ */
+export async function createTransport(caCert: string | undefined, egress: VaultEgress | null): Promise<Transport> {
+  const { Agent, buildConnector } = await import('undici');
+  const socket = {
     allowH2: false,
+    timeout: 10_000,
+    // Said explicitly, since NODE_TLS_REJECT_UNAUTHORIZED must not decide for a tenant.
+    rejectUnauthorized: true,
+    // Made once: reading a hundred certificates takes longer than a handshake.
+    ...(caCert !== undefined && {
+      secureContext: createSecureContext({ ca: [...getCACertificates('default'), caCert] }),
+    }),
+  };
+  const agent = new Agent({
     keepAliveTimeout: 30_000,
     headersTimeout: silenceMs,
     bodyTimeout: silenceMs,
-    connect: {
-      timeout: 10_000,
-      // Said explicitly, since NODE_TLS_REJECT_UNAUTHORIZED must not decide for a tenant.
-      rejectUnauthorized: true,
-      // Made once: reading a hundred certificates takes longer than a handshake.
-      ...(caCert !== undefined && {
-        secureContext: createSecureContext({ ca: [...getCACertificates('default'), caCert] }),
-      }),
-    },
+    connect: egress ? egress.connector(socket) : buildConnector(socket),
   });
 
   return {

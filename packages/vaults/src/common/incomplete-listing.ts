@@ -6,7 +6,7 @@ import { classOf, type ErrorCode, KeyferryError } from '@keyferry/core';
  */
 export function incompleteListing(error: unknown, where: string, ofTheWhole: readonly ErrorCode[]): KeyferryError {
   const known = error instanceof KeyferryError ? error : null;
-  if (known !== null && ofTheWhole.includes(known.code)) return known;
+  if (known !== null && (known.code === 'egress_refused' || ofTheWhole.includes(known.code))) return known;
   const why = known === null ? 'A fault of our own stopped it.' : known.message;
   return new KeyferryError('listing_incomplete', `The listing is incomplete ${where}. ${why}`, {
     failureClass: classOf(error),

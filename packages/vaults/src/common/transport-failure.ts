@@ -1,4 +1,4 @@
-import type { FailureClass } from '@keyferry/core';
+import { type FailureClass, KeyferryError, vaultFailure } from '@keyferry/core';
 
 /** What the code of an error of sockets, TLS or HTTP parsing says: a class, and why in words. Null for other codes. */
 export function judgeTransport(code: string): [FailureClass, string] | null {
@@ -32,4 +32,10 @@ export function judgeTransport(code: string): [FailureClass, string] | null {
   if (code.startsWith('HPE_')) return ['invalid', 'what answered does not speak HTTP as it should'];
   if (/^(UND_ERR|E[A-Z]{3,}$)/.test(code)) return ['unavailable', 'the connection broke'];
   return null;
+}
+
+/** The operator's refusal to connect, told as what was attempted: no attempt later goes better. Null for other errors. */
+export function egressFailure(error: unknown, what: string): KeyferryError | null {
+  if (!(error instanceof KeyferryError) || error.code !== 'egress_refused') return null;
+  return vaultFailure('invalid', `Could not ${what}: ${error.message}`, { code: error.code });
 }

@@ -19,9 +19,15 @@ import { createSecretWriter } from './write.ts';
 /** Puts the parts together. No call is made until one of the methods is used. */
 export async function connectGcp(config: GcpConfig, context: ConnectContext): Promise<VaultBackend> {
   const names = createNames(config);
-  const transport = await createTransport(config);
+  const transport = await createTransport(config, context.egress);
+  // A machine's own identity is had where the operator says, and from what is at the machine itself.
+  const machine = config.auth.method !== 'service_account' ? await createTransport(config, null) : transport;
   const client = await createClient(config, transport, () => context.now());
-  const tokens = createTokens(createLogin(config, createTokenRequests(transport, context), context), context);
+  const requests = {
+    settings: createTokenRequests(transport, context),
+    machine: createTokenRequests(machine, context),
+  };
+  const tokens = createTokens(createLogin(config, requests, context), context);
   const ask = createAsk(client, tokens, context);
   const container = createContainerInspector(names.parent, ask);
   const reader = createSecretReader(names, ask);
@@ -76,7 +82,7 @@ export async function connectGcp(config: GcpConfig, context: ConnectContext): Pr
 
     async close() {
       tokens.close();
-      await transport.close();
+      await Promise.all([transport.close(), machine.close()]);
     },
   };
 }

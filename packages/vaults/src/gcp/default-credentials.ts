@@ -61,7 +61,11 @@ async function loginBy({ path, text }: Found, requests: TokenRequests, signal: A
     case 'authorized_user':
       return userLogin(contentOf(readUser(text)), requests)(signal);
     case 'external_account':
-      return federatedLogin(contentOf(readExternalAccount(text, undefined)), requests, readOperatorsFile)(signal);
+      return federatedLogin(
+        contentOf(readExternalAccount(text, undefined)),
+        { settings: requests, machine: requests },
+        readOperatorsFile,
+      )(signal);
     default:
       return serviceAccountLogin(contentOf(readServiceAccount(text, undefined)), requests)(signal);
   }

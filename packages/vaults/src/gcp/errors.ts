@@ -1,7 +1,7 @@
 import { type ErrorCode, type FailureClass, isObject, type KeyferryError, vaultFailure } from '@keyferry/core';
 import { AnswerTooLarge } from '../common/bounded-body.ts';
 import { parseRetryAfter } from '../common/retry-after.ts';
-import { judgeTransport } from '../common/transport-failure.ts';
+import { egressFailure, judgeTransport } from '../common/transport-failure.ts';
 import type { HttpAnswer } from './transport.ts';
 
 /** An answer that is none of success. What it says decides on a class, and is never shown. */
@@ -90,6 +90,8 @@ export function malformed(what: string): KeyferryError {
 
 /** The failure that an error of sockets, TLS or HTTP parsing means. Nothing of the error itself is kept. */
 export function transportFailure(error: unknown, what: string): KeyferryError {
+  const refusal = egressFailure(error, what);
+  if (refusal) return refusal;
   if (error instanceof AnswerTooLarge)
     return vaultFailure('too_large', `Could not ${what}: the answer is ${error.message}.`);
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';

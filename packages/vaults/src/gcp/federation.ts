@@ -1,6 +1,6 @@
 import { awsSubjectToken } from './aws-subject.ts';
-import type { ExternalAccount } from './external-account.ts';
-import type { Login } from './login.ts';
+import { type ExternalAccount, isMachineIdentity } from './external-account.ts';
+import type { Login, LoginRequests } from './login.ts';
 import { scope } from './service-account-login.ts';
 import { grantedBy, impersonatedBy, refusedLogin, type TokenRequests, textIn } from './token-requests.ts';
 
@@ -17,12 +17,12 @@ const webToken = /^[\w-]+\.[\w-]+\.[\w-]*$/;
  */
 export function federatedLogin(
   account: ExternalAccount,
-  requests: TokenRequests,
+  { settings: requests, machine }: LoginRequests,
   readFile: (path: string) => Promise<string>,
 ): Login {
   const what = 'exchange the token of the identity provider';
   return async (signal) => {
-    const subjectToken = await subjectTokenOf(account, requests, readFile, signal);
+    const subjectToken = await subjectTokenOf(account, { settings: requests, machine }, readFile, signal);
     const form = () => ({
       grant_type: exchangeGrant,
       requested_token_type: accessTokenType,
@@ -53,14 +53,16 @@ async function impersonate(
 
 async function subjectTokenOf(
   { source, subject_token_type: type, audience }: ExternalAccount,
-  requests: TokenRequests,
+  { settings, machine }: LoginRequests,
   readFile: (path: string) => Promise<string>,
   signal: AbortSignal,
 ): Promise<string> {
-  if (source.kind === 'aws') return awsSubjectToken(audience, requests, signal);
+  if (source.kind === 'aws') return awsSubjectToken(audience, machine, signal);
   const place = source.kind === 'file' ? `the file ${source.file}` : 'the credential_source.url';
   const what = `get the token of the identity provider from ${place}`;
-  const text = await (source.kind === 'file' ? readFile(source.file) : askFor(source, what, requests, signal));
+  const text = await (source.kind === 'file'
+    ? readFile(source.file)
+    : askFor(source, what, isMachineIdentity(source.url) ? machine : settings, signal));
   const token = textIn(text, source.field);
   if (token === null || (webTokenTypes.includes(type) && !webToken.test(token)))
     throw refusedLogin(what, 'there is no token in it');

@@ -13,8 +13,19 @@ import { refusedLogin, type TokenRequests } from './token-requests.ts';
 /** Logs in once, and keeps nothing. */
 export type Login = (signal: AbortSignal) => Promise<Lease<string>>;
 
+export interface LoginRequests {
+  /** To addresses that settings name. */
+  settings: TokenRequests;
+  /** To what the machine's own identity is had from. */
+  machine: TokenRequests;
+}
+
 /** How the settings log in. Files are read again at each login, so that what is replaced there is noticed. */
-export function createLogin(config: GcpConfig, requests: TokenRequests, context: ConnectContext): Login {
+export function createLogin(
+  config: GcpConfig,
+  { settings: requests, machine }: LoginRequests,
+  context: ConnectContext,
+): Login {
   const { auth, endpoint } = config;
   switch (auth.method) {
     case 'service_account':
@@ -25,12 +36,14 @@ export function createLogin(config: GcpConfig, requests: TokenRequests, context:
     case 'workload_identity':
       return async (signal) => {
         const account = contentOf(readExternalAccount(await textOf(auth, context), endpoint), auth);
-        return federatedLogin(account, requests, (path) => context.readAllowedFile(path))(signal);
+        return federatedLogin(account, { settings: requests, machine }, (path) => context.readAllowedFile(path))(
+          signal,
+        );
       };
     case 'metadata_server':
-      return machineLogin(requests);
+      return machineLogin(machine);
     case 'default':
-      return defaultLogin(requests);
+      return defaultLogin(machine);
   }
 }
 

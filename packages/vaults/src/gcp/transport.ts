@@ -1,6 +1,7 @@
 import { createSecureContext, getCACertificates } from 'node:tls';
 import type { Dispatcher } from 'undici';
 import { exchange, headerOf } from '../common/exchange.ts';
+import type { VaultEgress } from '../contract.ts';
 import type { GcpConfig } from './config.ts';
 
 export interface HttpRequest {
@@ -32,20 +33,24 @@ const largestAnswer = 1024 * 1024;
 /** Silence of a server that a caller's deadline did not end before. */
 const silenceMs = 60_000;
 
-/** One set of connections for a backend, to its endpoint and to whatever gives tokens. */
-export async function createTransport(config: Pick<GcpConfig, 'tls'>): Promise<Transport> {
-  const { Agent } = await import('undici');
-  const agent = new Agent({
+/**
+ * One set of connections for a backend, to its endpoint and to whatever gives tokens. Without `egress` for what the operator's
+ * own identity is had from.
+ */
+export async function createTransport(config: Pick<GcpConfig, 'tls'>, egress: VaultEgress | null): Promise<Transport> {
+  const { Agent, buildConnector } = await import('undici');
+  const socket = {
     allowH2: false,
+    timeout: 10_000,
+    // Said explicitly, since NODE_TLS_REJECT_UNAUTHORIZED must not decide for a tenant.
+    rejectUnauthorized: true,
+    ...trustOf(config.tls?.ca_cert),
+  };
+  const agent = new Agent({
     keepAliveTimeout: 30_000,
     headersTimeout: silenceMs,
     bodyTimeout: silenceMs,
-    connect: {
-      timeout: 10_000,
-      // Said explicitly, since NODE_TLS_REJECT_UNAUTHORIZED must not decide for a tenant.
-      rejectUnauthorized: true,
-      ...trustOf(config.tls?.ca_cert),
-    },
+    connect: egress ? egress.connector(socket) : buildConnector(socket),
   });
   return {
     async send({ method, url, headers, body = null, most = largestAnswer, signal }) {

@@ -21,7 +21,7 @@ import { createVersionedWriter } from './write-versioned.ts';
 /** Puts the parts together. No call is made until one of the methods is used. */
 export async function connectVault(config: HashicorpConfig, context: ConnectContext): Promise<VaultBackend> {
   const now = () => context.now();
-  const client = await createClient(config);
+  const client = await createClient(config, context.egress);
   const tokens = createTokens(config.auth, client, context);
   const ask = createAsk(client, tokens, context);
   const mounts = createMountInspector(config, ask, now);

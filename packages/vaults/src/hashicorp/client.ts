@@ -1,4 +1,5 @@
 import { ending } from '../common/ending.ts';
+import type { VaultEgress } from '../contract.ts';
 import type { HashicorpConfig } from './config.ts';
 import { type Answer, transportFailure } from './errors.ts';
 import { createTransport, type TransportRequest } from './transport.ts';
@@ -30,8 +31,11 @@ export interface VaultClient {
  * environment: whatever it might have taken there is overwritten, since a backend is a tenant's and the environment
  * the operator's.
  */
-export async function createClient(config: HashicorpConfig): Promise<VaultClient> {
-  const [{ default: nodeVault }, transport] = await Promise.all([import('node-vault'), createTransport(config)]);
+export async function createClient(config: HashicorpConfig, egress: VaultEgress): Promise<VaultClient> {
+  const [{ default: nodeVault }, transport] = await Promise.all([
+    import('node-vault'),
+    createTransport(config, egress),
+  ]);
   const { origin, pathname } = new URL(config.address);
   const client = nodeVault({
     endpoint: origin + pathname.replace(/\/+$/, ''),

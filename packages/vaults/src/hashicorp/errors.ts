@@ -2,7 +2,7 @@ import { type ErrorCode, type FailureClass, type KeyferryError, vaultFailure } f
 import { AnswerTooLarge } from '../common/bounded-body.ts';
 import { isObject, type JsonObject } from '../common/json.ts';
 import { parseRetryAfter } from '../common/retry-after.ts';
-import { judgeTransport } from '../common/transport-failure.ts';
+import { egressFailure, judgeTransport } from '../common/transport-failure.ts';
 
 /** A response as far as it is used. `body` is undefined where there is none, or none that is JSON. */
 export interface Answer {
@@ -88,6 +88,8 @@ export function refused(what: string, why: string): KeyferryError {
 
 /** The failure that an error of sockets, TLS or HTTP parsing means. Nothing of the error itself is kept. */
 export function transportFailure(error: unknown, what: string): KeyferryError {
+  const refusal = egressFailure(error, what);
+  if (refusal) return refusal;
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   if (error instanceof AnswerTooLarge)
     return vaultFailure('too_large', `Could not ${what}: the answer is ${error.message}.`);

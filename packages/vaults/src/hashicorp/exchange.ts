@@ -14,7 +14,7 @@ export async function exchangeSecretId(
   if (config.auth.method !== 'approle' || config.auth.wrapped_secret_id === undefined) return {};
   // In the header alone: in the body as well it would be spent without an answer.
   const request = { method: 'POST', path: 'sys/wrapping/unwrap', token: config.auth.wrapped_secret_id, what } as const;
-  const client = await createClient(config);
+  const client = await createClient(config, context.egress);
   try {
     const secretId = await context.call('login', signal, async (attempt) =>
       secretIdOf(await client.send({ ...request, signal: attempt }), context.now()),

@@ -1,5 +1,6 @@
 import { type Exchange, exchange, headerOf } from '../common/exchange.ts';
 import { parseJson } from '../common/json.ts';
+import type { VaultEgress } from '../contract.ts';
 import type { HashicorpConfig } from './config.ts';
 import type { Answer } from './errors.ts';
 import { tlsOptions } from './tls.ts';
@@ -33,18 +34,14 @@ const silenceMs = 60_000;
  * One pool of connections to one vault. Only its own origin is ever spoken to, so that a token goes nowhere else.
  * Rejects with `config_invalid` for certificates or a key that can't be used.
  */
-export async function createTransport(config: HashicorpConfig): Promise<Transport> {
+export async function createTransport(config: HashicorpConfig, egress: VaultEgress): Promise<Transport> {
   const { Pool } = await import('undici');
   const { origin } = new URL(config.address);
   const pool = new Pool(origin, {
-    allowH2: false,
     keepAliveTimeout: 30_000,
     headersTimeout: silenceMs,
     bodyTimeout: silenceMs,
-    connect: {
-      timeout: 10_000,
-      ...tlsOptions(config),
-    },
+    connect: egress.connector({ allowH2: false, timeout: 10_000, ...tlsOptions(config) }),
   });
 
   const send = ({ method, headers, json, listing, signal }: TransportRequest, path: string) => {
