@@ -1,6 +1,7 @@
 import { type BenchSite, openBenchSite } from './bench-site.ts';
 import { benchKinds } from './kinds.ts';
 import { benchLifecycle } from './lifecycle/bench-lifecycle.ts';
+import { benchPolicies } from './policies.ts';
 import { benchReads } from './reads/bench-reads.ts';
 import { benchClient } from './reads/client.ts';
 import { type Figure, report } from './report.ts';
@@ -15,6 +16,7 @@ type Log = (line: string) => void;
 const suites = new Map<string, (log: Log) => Promise<Figure[]>>([
   ...benchKinds.map((kind) => [kind, (log: Log) => onItsOwn((site) => benchVault(kind, site, log))] as const),
   ['lifecycle', (log) => benchLifecycle(onItsOwn, log)],
+  ['policies', benchPolicies],
   ['reads', async (log) => [...(await onItsOwn((site) => benchReads(site, log))), ...(await benchClient(log))]],
 ]);
 

@@ -2,6 +2,7 @@ import { addsUp, type CycleCounts } from '@keyferry/core';
 import { resolveBackendConflicts, restoreBackup } from '@keyferry/pipeline';
 import { type Backend, type Cycle, listBackups, listConflicts } from '@keyferry/store';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { may } from '../support/all-paths.ts';
 import { type House, openHouse } from '../support/house.ts';
 import { deleteHere, writeHere } from '../support/written.ts';
 
@@ -231,7 +232,7 @@ describe('what was deleted here', () => {
     await house.cycle(backend);
     const [backup] = await house.read((tx) => listBackups(tx, { path, limit: 1 }));
     await deleteHere(house, { backend, path });
-    const request = { tenantId: house.tenantId, backupId: backup?.id ?? '', reason: null, by: 'ann' };
+    const request = { tenantId: house.tenantId, backupId: backup?.id ?? '', may, reason: null, by: 'ann' };
     await restoreBackup(house.services, request);
     expect(await record()).toMatchObject({ state: 'active', tombstone: false });
     expect(await counts(backend)).toMatchObject({ kept: 1, deprecated: 0 });

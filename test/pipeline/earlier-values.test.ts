@@ -1,6 +1,7 @@
 import { restoreBackup, revokeKeys, rollBackKey } from '@keyferry/pipeline';
 import { getKey, listBackups, listKeyChanges, listVersions, openValue } from '@keyferry/store';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { choosing, may } from '../support/all-paths.ts';
 import { type House, openHouse } from '../support/house.ts';
 
 /** Values from before that a person wants served again: rolled back to, or restored from a backup. */
@@ -33,7 +34,8 @@ const audited = (action: string) =>
   house.read((tx) => tx.selectFrom('audit_log').selectAll().where('action', '=', action).execute());
 
 const revoke = () => {
-  const request = { tenantId: house.tenantId, paths: [path], reason: 'leaked', by: 'ann', all: false, dryRun: false };
+  const common = { tenantId: house.tenantId, reason: 'leaked', by: 'ann' };
+  const request = { ...common, paths: [path], choosing, all: false, dryRun: false };
   return revokeKeys(house.services, request);
 };
 
@@ -49,7 +51,7 @@ async function rotated(settings: Parameters<House['addBackend']>[0] = {}) {
 
 describe('a rollback', () => {
   const rollBack = (toVersion: number, by = 'ann') =>
-    rollBackKey(house.services, { tenantId: house.tenantId, path, toVersion, reason: 'the new one fails', by });
+    rollBackKey(house.services, { tenantId: house.tenantId, path, may, toVersion, reason: 'the new one fails', by });
 
   test('serves an earlier value as a new version, at once, and is told of and audited without the value', async () => {
     await rotated();
@@ -94,7 +96,7 @@ describe('a rollback', () => {
     await house.cycle(backend);
     old.put('team/x', { value: 'two' });
     await house.cycle(backend);
-    const request = { tenantId: house.tenantId, path: 'team/x', toVersion: 1, reason: null, by: 'ann' };
+    const request = { tenantId: house.tenantId, path: 'team/x', may, toVersion: 1, reason: null, by: 'ann' };
     await rollBackKey(house.services, request);
     for (let again = 0; again < 2; again++) {
       expect((await house.cycle(backend)).counts).toMatchObject({ ahead: 1, updated: 0 });
@@ -171,7 +173,7 @@ describe('a rollback', () => {
       code: 'key_not_served',
       message: expect.stringContaining('revoked'),
     });
-    const missing = { tenantId: house.tenantId, path: 'bifrost/none', toVersion: 1, reason: null, by: 'ann' };
+    const missing = { tenantId: house.tenantId, path: 'bifrost/none', may, toVersion: 1, reason: null, by: 'ann' };
     await expect(rollBackKey(house.services, missing)).rejects.toMatchObject({ code: 'key_not_found' });
   });
 
@@ -193,6 +195,7 @@ describe('a restored backup', () => {
     return await restoreBackup(house.services, {
       tenantId: house.tenantId,
       backupId: backup?.id ?? '',
+      may,
       reason: 'still in use',
       by,
     });
@@ -255,7 +258,7 @@ describe('a restored backup', () => {
     await house.sweep();
     expect((await house.states())[path]).toBe('archived');
 
-    const request = { tenantId: house.tenantId, backupId: first?.id ?? '', reason: null, by: 'ann' };
+    const request = { tenantId: house.tenantId, backupId: first?.id ?? '', may, reason: null, by: 'ann' };
     expect(await restoreBackup(house.services, request)).toMatchObject({ version: 4, newVersion: true });
     expect(await servedValue()).toBe('2');
     expect((await versions())[0]).toMatchObject({ version: 4, source: 'backup' });
@@ -289,7 +292,7 @@ describe('a restored backup', () => {
 
   test('is not there where there was none, or once its key was purged', async () => {
     const unknown = '00000000-0000-4000-8000-00000000dead';
-    const request = { tenantId: house.tenantId, backupId: unknown, reason: null, by: 'ann' };
+    const request = { tenantId: house.tenantId, backupId: unknown, may, reason: null, by: 'ann' };
     await expect(restoreBackup(house.services, request)).rejects.toMatchObject({ code: 'backup_not_found' });
     const backend = await deprecated({ grace_period_seconds: 60, retain_archived_seconds: 60 });
     expect(await backups()).toHaveLength(1);

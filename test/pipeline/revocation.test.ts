@@ -1,6 +1,7 @@
 import { revokeKeys, unrevokeKeys } from '@keyferry/pipeline';
 import { listKeyChanges } from '@keyferry/store';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { choosing } from '../support/all-paths.ts';
 import { type House, openHouse } from '../support/house.ts';
 import { writeHere } from '../support/written.ts';
 
@@ -21,6 +22,7 @@ const revoke = (paths: string[], more: { all?: boolean; dryRun?: boolean; exact?
   revokeKeys(house.services, {
     tenantId: house.tenantId,
     paths,
+    choosing,
     reason: 'leaked in a log',
     by: 'ann',
     all: false,
@@ -28,7 +30,7 @@ const revoke = (paths: string[], more: { all?: boolean; dryRun?: boolean; exact?
     ...more,
   });
 const unrevoke = (paths: string[]) =>
-  unrevokeKeys(house.services, { tenantId: house.tenantId, paths, reason: 'false alarm', by: 'bob' });
+  unrevokeKeys(house.services, { tenantId: house.tenantId, paths, choosing, reason: 'false alarm', by: 'bob' });
 
 const keyAt = async (path: string) => {
   const key = (await house.keys()).find(({ local_path }) => local_path === path);

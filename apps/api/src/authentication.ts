@@ -2,9 +2,11 @@ import { KeyferryError, type PathPermission, type Scope } from '@keyferry/core';
 import {
   type Authenticator,
   type Directory,
+  forbiddenAnywhere,
   forbiddenPath,
   forbiddenScope,
   type Identity,
+  mayAnywhere,
   mayOn,
 } from '@keyferry/identity';
 import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify';
@@ -21,6 +23,8 @@ declare module 'fastify' {
     identity: Identity;
     /** Whether who asks has a permission on a local path. */
     may(permission: PathPermission, path: string): boolean;
+    /** For answers that take long: finds out anew who asks, and refuses as at first where they may not any more. */
+    askAgain(): Promise<void>;
   }
   interface FastifyContextConfig {
     needs?: Needs;
@@ -42,10 +46,18 @@ interface Doors {
 export function guardRoutes(app: Pick<FastifyInstance, 'addHook'>, { authenticators, directory, now }: Doors): void {
   app.addHook('onRoute', refuseOpenRoute);
   app.addHook('onRequest', async (request) => {
-    request.identity = await identify(authenticators, request);
-    request.may = (permission, path) => mayOn(request.identity, permission, path, { address: request.ip, now: now() });
-    const needs = needsOf(request);
-    if ('scope' in needs && !hasScope(request.identity, needs.scope)) throw forbiddenScope(needs.scope);
+    const circumstances = () => ({ address: request.ip, now: now() });
+    request.may = (permission, path) => mayOn(request.identity, permission, path, circumstances());
+    request.askAgain = async () => {
+      request.identity = await identify(authenticators, request);
+      const needs = needsOf(request);
+      if ('scope' in needs && !hasScope(request.identity, needs.scope)) throw forbiddenScope(needs.scope);
+      // Before anything is read or looked up: whoever has it nowhere learns nothing of what there is.
+      const permission = permissionOf(needs);
+      if (permission && !mayAnywhere(request.identity, permission, circumstances()))
+        throw forbiddenAnywhere(permission);
+    };
+    await request.askAgain();
   });
   // Once the address was read as the route's parameters.
   app.addHook('preHandler', async (request) => {
@@ -84,6 +96,11 @@ async function identify(authenticators: readonly Authenticator[], request: Fasti
       if (identity) return identity;
     }
   throw new KeyferryError('unauthorized', 'The request has no valid bearer token.');
+}
+
+function permissionOf(needs: ReturnType<typeof needsOf>): PathPermission | null {
+  if ('onPath' in needs) return needs.onPath;
+  return 'onEach' in needs ? needs.onEach : null;
 }
 
 const hasScope = ({ operator, scopes }: Identity, scope: Scope | 'operator') =>

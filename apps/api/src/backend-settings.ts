@@ -1,4 +1,11 @@
-import { askVault, exchangeCredentials, resolveSettings, type SettingsOwner } from '@keyferry/connections';
+import {
+  askVault,
+  exchangeCredentials,
+  resolveSettings,
+  type SettingsOwner,
+  sourcesOf,
+  splitSettings,
+} from '@keyferry/connections';
 import {
   type BackendInput,
   type BackendPatch,
@@ -102,6 +109,22 @@ export function mergedConfig(stored: Members, { auth_config_path, ...rest }: Mem
   const change = auth_config_path === undefined ? rest : { credentials_path: auth_config_path, ...rest };
   return Object.fromEntries(Object.entries({ ...stored, ...change }).filter(([, value]) => value !== null));
 }
+
+/** What a change of a vault's own settings says of its credentials; what it says of anything else sends none elsewhere. */
+const credentialMembers = ['auth', 'credentials_path', 'auth_config_path'] as const;
+
+/**
+ * Refuses settings whose credentials are in keys that whoever gives them may not read: they might have any key of the tenant
+ * sent to an address of theirs. Throws `forbidden`, whether or not there is such a key, or `reference_invalid`.
+ */
+export function refuseForeignKeys(requireRead: (path: string) => void, config: Members): void {
+  const { connection, own } = splitSettings(config);
+  for (const path of sourcesOf(connection.credentials_path, own.auth).keys) requireRead(path.normalize('NFC'));
+}
+
+/** Whether a change decides on which credentials are sent, or where to. */
+export const concernsCredentials = (destination: readonly string[], change: Members): boolean =>
+  [...credentialMembers, ...destination].some((name) => name in change);
 
 /**
  * Refuses to send stored credentials elsewhere: whoever changes where a vault is has to know its credentials. Otherwise

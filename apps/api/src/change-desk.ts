@@ -1,11 +1,22 @@
 import { PassThrough, type Readable } from 'node:stream';
 import type { Change, Following, SecretReader } from '@keyferry/access';
 import type { ChangeMessage } from '@keyferry/contracts';
+import { KeyferryError } from '@keyferry/core';
+
+/** Who follows the changes. */
+export interface Follower {
+  tenantId: string;
+  mayRead(path: string): boolean;
+  /** Another value whenever what they may do has changed. */
+  grants(): unknown;
+  /** Finds out anew what they may do; rejects where they may not follow any more. */
+  askAgain(): Promise<void>;
+}
 
 /** Sends clients what is out of date by now. */
 export interface ChangeDesk {
-  /** Server-sent events, until the client goes away, doesn't read them, or the desk closes. */
-  follow(tenantId: string): Promise<Readable>;
+  /** Server-sent events, until the client goes away, doesn't read them, may not have them, or the desk closes. */
+  follow(follower: Follower): Promise<Readable>;
   close(): void;
 }
 
@@ -13,47 +24,87 @@ const aliveMs = 1_000;
 /** A client that lets so much wait has to begin anew. */
 const mostWaitingBytes = 4 * 1024 * 1024;
 
+interface Stream {
+  out: PassThrough;
+  follower: Follower;
+  following: Following;
+  asking: boolean;
+}
+
 export function createChangeDesk(secrets: SecretReader): ChangeDesk {
-  const open = new Map<PassThrough, Following>();
+  const open = new Set<Stream>();
   let closed = false;
-  const send = (stream: PassThrough, message: ChangeMessage) => {
-    stream.write(`data: ${JSON.stringify(message)}\n\n`);
-    if (stream.writableLength > mostWaitingBytes) stream.destroy();
-  };
   const timer = setInterval(() => {
-    for (const [stream, following] of open) if (following.isFresh()) send(stream, { type: 'alive' });
+    for (const stream of open) void beat(stream);
   }, aliveMs);
   timer.unref();
   return {
-    async follow(tenantId) {
-      const stream = new PassThrough();
+    async follow(follower) {
+      const out = new PassThrough();
       // What comes before the first message was sent comes after it.
       let early: Change[] | null = [];
-      const following = await secrets.follow(tenantId, (change) => {
+      const following = await secrets.follow(follower.tenantId, (change) => {
         if (early) early.push(change);
-        else send(stream, change);
+        else tell(out, follower, change);
       });
-      open.set(stream, following);
-      stream.on('close', () => {
+      const stream = { out, follower, following, asking: false };
+      open.add(stream);
+      out.on('close', () => {
         following.stop();
         open.delete(stream);
       });
-      send(stream, { type: 'hello', position: following.position() });
-      for (const change of early) send(stream, change);
+      send(out, { type: 'hello', position: following.position() });
+      for (const change of early) tell(out, follower, change);
       early = null;
-      if (closed) end(stream, following);
-      return stream;
+      if (closed) end(stream);
+      return out;
     },
     close() {
       closed = true;
       clearInterval(timer);
-      for (const [stream, following] of open) end(stream, following);
+      for (const stream of open) end(stream);
     },
   };
 }
 
+/** Says that nothing was missed, to whoever may follow still. */
+async function beat(stream: Stream): Promise<void> {
+  const { out, follower, following } = stream;
+  if (stream.asking) return;
+  stream.asking = true;
+  try {
+    const before = follower.grants();
+    await follower.askAgain();
+    if (out.destroyed || out.writableEnded) return;
+    // What they keep they may not read any more, perhaps.
+    if (follower.grants() !== before) send(out, { type: 'flush' });
+    if (following.isFresh()) send(out, { type: 'alive' });
+  } catch (error) {
+    // Where it can't be found out the client hears nothing, and knows what that means.
+    if (error instanceof KeyferryError && refusals.has(error.code)) end(stream);
+  } finally {
+    stream.asking = false;
+  }
+}
+
+const refusals: ReadonlySet<string> = new Set(['unauthorized', 'forbidden', 'tenant_suspended', 'tenant_not_found']);
+
+/** A flush names no path: whatever it is for, it is for all. */
+function tell(out: PassThrough, follower: Follower, change: Change): void {
+  if (change.type === 'flush') send(out, change);
+  else {
+    const paths = change.paths.filter((path) => follower.mayRead(path));
+    if (paths.length > 0) send(out, { type: 'changed', paths });
+  }
+}
+
+function send(out: PassThrough, message: ChangeMessage): void {
+  out.write(`data: ${JSON.stringify(message)}\n\n`);
+  if (out.writableLength > mostWaitingBytes) out.destroy();
+}
+
 /** Nothing may be written to what was ended. */
-function end(stream: PassThrough, following: Following): void {
+function end({ out, following }: Stream): void {
   following.stop();
-  stream.end();
+  out.end();
 }

@@ -41,6 +41,7 @@ import { channelRoutes } from './routes/notifications/channels.ts';
 import { deliveryRoutes } from './routes/notifications/deliveries.ts';
 import { ruleRoutes } from './routes/notifications/rules.ts';
 import { planRoutes } from './routes/plans.ts';
+import { policyRoutes } from './routes/policies.ts';
 import { revocationRoutes } from './routes/revocations.ts';
 import { secretWriteRoutes } from './routes/secret-writes.ts';
 import { secretRoutes } from './routes/secrets.ts';
@@ -150,6 +151,10 @@ export async function createApi(options: ApiOptions): Promise<Api> {
       tokenRoutes(v1, options);
       issuerRoutes(v1, options);
       whoamiRoutes(v1, options);
+      await v1.register(async (access) => {
+        access.setValidatorCompiler(validatorWith('policy_invalid'));
+        policyRoutes(access, options);
+      });
       await v1.register(async (acts) => {
         // What these take as a body is no configuration.
         acts.setValidatorCompiler(validatorWith('request_invalid'));

@@ -18,13 +18,20 @@ import {
 import { backendNames } from './answers/backend-names.ts';
 import { showKey, shownTime } from './answers/key.ts';
 
-/** Gathers why a key is as it is. One that was purged has its story still. Throws `key_not_found`. */
-export async function explain(tx: Tx, pathOrId: string, now: Date): Promise<Explanation> {
+/**
+ * Gathers why a key is as it is. One that was purged has its story still. Throws `key_not_found`, also for a key that may
+ * not be listed.
+ */
+export async function explain(
+  tx: Tx,
+  pathOrId: string,
+  { mayList, now }: { mayList: (path: string) => boolean; now: Date },
+): Promise<Explanation> {
   const key = await findKey(tx, pathOrId);
   const purged = key ? null : await findPurgedKey(tx, pathOrId);
   const id = key?.id ?? purged?.id;
   const path = key?.local_path ?? purged?.localPath;
-  if (id === undefined || path === undefined)
+  if (id === undefined || path === undefined || !mayList(path))
     throw new KeyferryError('key_not_found', `There is no key "${pathOrId}", and there was none.`);
 
   const changes = await listKeyChanges(tx, id, mostChanges);

@@ -14,6 +14,7 @@ const tags = [
   'events',
   'notifications',
   'identities',
+  'policies',
   'health',
 ];
 

@@ -61,6 +61,15 @@ beforeAll(async () => {
   const hook = { name: 'hook', kind: 'webhook', url: 'http://127.0.0.1:1/' };
   await api.call('POST', '/v1/notifications/channels', hook);
   await api.call('POST', '/v1/notifications/rules', { name: 'rule', channel: 'hook' });
+  await api.query(`INSERT INTO keyferry.identities (tenant_id, name, scopes, created_by, created_at, updated_at)
+    SELECT id, 'somebody', '{settings}', 'ann', now(), now() FROM keyferry.tenants`);
+  const policy = {
+    name: 'policy',
+    path_glob: 'bifrost/**',
+    permissions: ['read'],
+    bindings: [{ identity: 'somebody' }],
+  };
+  expect((await api.call('POST', '/v1/policies', policy)).status).toBe(201);
   const [cycle] = (await api.call('GET', '/v1/federation/cycles')).body.items;
   await api.call('POST', '/v1/identities', { name: 'ci' });
   await api.call('POST', '/v1/identities/ci/tokens', { name: 'first' });
@@ -68,7 +77,7 @@ beforeAll(async () => {
   await api.call('POST', '/v1/issuers', { ...issuer, mappings: [{ claims: { sub: 'ci' }, identity: 'ci' }] });
   things = {
     ...{ backends: ['main', body.id], cycles: [cycle.id], channels: ['hook'], rules: ['rule'] },
-    ...{ identities: ['ci', 'first'], issuers: ['issuer'] },
+    ...{ identities: ['ci', 'first'], issuers: ['issuer'], policies: ['policy'] },
   };
   const paths = { paths: ['bifrost/one'], reason: 'a test' };
   bodies = {
@@ -81,6 +90,9 @@ beforeAll(async () => {
     'POST /v1/identities/{id}/tokens': [{}, { name: 'second', expires_in: '30d' }],
     'POST /v1/issuers': [{ ...issuer, name: 'second' }],
     'PATCH /v1/issuers/{id}': [{ audiences: ['else'] }, { mappings: [] }],
+    'POST /v1/policies': [{ ...policy, name: 'second' }],
+    'PATCH /v1/policies/{id}': [{ permissions: ['admin'] }, { expires_at: '2100-01-01T00:00:00Z' }],
+    'POST /v1/policies/check': [{ identity: 'somebody', permission: 'read', path: 'bifrost/one' }],
     'POST /v1/keys/revoke': [paths],
     'POST /v1/keys/unrevoke': [paths],
     'PUT /v1/secrets/{path}': [{ value: 'sk-new' }],

@@ -16,6 +16,7 @@ import { issuerCommands } from './commands/issuer.ts';
 import { jobsCommands } from './commands/jobs.ts';
 import { keysCommands } from './commands/keys.ts';
 import { migrateCommand } from './commands/migrate.ts';
+import { policyCommands } from './commands/policy.ts';
 import { ruleCommands } from './commands/rule.ts';
 import { runCommand } from './commands/run.ts';
 import { secretsCommands } from './commands/secrets.ts';
@@ -71,6 +72,7 @@ export function createProgram(host: Host): Command {
     identityCommands,
     tokenCommands,
     issuerCommands,
+    policyCommands,
     whoamiCommand,
     doctorCommand,
     migrateCommand,

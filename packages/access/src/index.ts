@@ -2,7 +2,7 @@ export * from './etag.ts';
 export * from './flush-cache.ts';
 export * from './flush-channel.ts';
 export type { HeldSecret, SecretRead } from './held-secret.ts';
-export type { ListedName, ListRequest } from './list-names.ts';
+export type { ListedName, ListedNames, ListRequest } from './list-names.ts';
 export * from './owned/remove-owned.ts';
 export * from './owned/store-credentials.ts';
 export * from './owned/store-secrets.ts';

@@ -6,10 +6,10 @@ import { checkHeld } from './check-held.ts';
 import { couldNotAsk } from './could-not-ask.ts';
 import { decideSource } from './decide-source.ts';
 import type { HeldSecret, SecretRead } from './held-secret.ts';
-import { type ListedName, type ListRequest, listNames } from './list-names.ts';
+import { type ListedNames, type ListRequest, listNames } from './list-names.ts';
 import { loadSecrets, type Reading } from './load-secrets.ts';
 import { notServed, openStored } from './read-store.ts';
-import { type Resolved, resolveReferences } from './resolve.ts';
+import { type RefusalOf, type Resolved, resolveReferences } from './resolve.ts';
 import { createSecretCache } from './secret-cache.ts';
 import type { AccessServices } from './services.ts';
 
@@ -40,10 +40,13 @@ export interface SecretReader {
    * `request_invalid` for a version of what is proxied, or the failure of what couldn't be asked.
    */
   read(tenantId: string, path: string, options?: { version?: number | undefined }): Promise<SecretRead>;
-  /** One item a reference, in their order. Rejects with `request_invalid` where the values are too large together. */
-  resolve(tenantId: string, references: readonly string[]): Promise<Resolved[]>;
+  /**
+   * One item a reference, in their order; what `refusalOf` says of a path is its outcome, and nothing of it is looked at.
+   * Rejects with `request_invalid` where the values are too large together.
+   */
+  resolve(tenantId: string, references: readonly string[], refusalOf: RefusalOf): Promise<Resolved[]>;
   /** Names in their order, at most as many as asked for. Rejects as asking the vaults does. */
-  list(tenantId: string, request: ListRequest): Promise<ListedName[]>;
+  list(tenantId: string, request: ListRequest): Promise<ListedNames>;
   /** Nothing that was read before is answered any more. */
   flush(tenantId: string): void;
   /** The same of these paths alone. */
@@ -122,11 +125,12 @@ export function createSecretReader(services: AccessServices, options: ReaderOpti
       if (!outcome || 'error' in outcome) throw outcome?.error;
       return outcome;
     },
-    async resolve(tenantId, references) {
+    async resolve(tenantId, references, refusalOf) {
       const tenant = used(tenantId);
       const time = now();
       const fresh = tenant.feed.isFresh();
       return await resolveReferences(references, {
+        refusalOf,
         inMemory: (path) => (fresh ? inMemory(tenant, path, time) : null),
         readAll: (paths, answers) => answersTo(tenant, paths, answers),
       });

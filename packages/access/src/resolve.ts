@@ -10,8 +10,12 @@ export type Resolved =
 
 type Answer = SecretRead | { error: unknown };
 
+/** Why a path is not read for whoever asks; null where it is. */
+export type RefusalOf = (path: string) => KeyferryError | null;
+
 /** How secrets are read. */
 export interface ManyReader {
+  refusalOf: RefusalOf;
   /** What memory has, where that may be answered. */
   inMemory(path: string): Answer | null;
   /** Adds an answer for each of the paths. */
@@ -26,7 +30,7 @@ const useEnvironment = 'Resolve it where the variable is set: the API tells none
 
 /** Each secret is read once, however many references and fragments name it. */
 export async function resolveReferences(texts: readonly string[], reader: ManyReader): Promise<Resolved[]> {
-  const parsed = texts.map(parse);
+  const parsed = texts.map(parse).map((item) => permitted(item, reader.refusalOf));
   const ready = parsed.map((item) => ('path' in item ? reader.inMemory(item.path) : null));
   const missing = new Set<string>();
   for (const [index, item] of parsed.entries()) if ('path' in item && ready[index] === null) missing.add(item.path);
@@ -103,6 +107,13 @@ function parse(text: string): Wanted | Told | Failed {
   }
 }
 
+function permitted(item: Wanted | Told | Failed, refusalOf: RefusalOf): Wanted | Told | Failed {
+  const refusal = 'path' in item ? refusalOf(item.path) : null;
+  return refusal && 'path' in item ? failed(refusal, nameOf(item)) : item;
+}
+
+const nameOf = ({ path, field }: Wanted) => `vault.${path}${field === null ? '' : `#${field}`}`;
+
 function follow({ path, field }: Wanted, answer: Answer | undefined): Told | Failed {
   try {
     if (!answer || 'error' in answer) throw answer?.error;
@@ -110,7 +121,7 @@ function follow({ path, field }: Wanted, answer: Answer | undefined): Told | Fai
     if (value !== '') return { value, encoding, stale: answer.stale };
     throw new KeyferryError('reference_unresolved', 'What it names is empty.');
   } catch (error) {
-    return failed(error, `vault.${path}${field === null ? '' : `#${field}`}`);
+    return failed(error, nameOf({ path, field }));
   }
 }
 

@@ -34,11 +34,12 @@ afterAll(async () => {
   await house.close();
 });
 
+const sees = () => true;
 const list = async (prefix: string, after: string | null = null, limit = 100) =>
-  (await reader.list(house.tenantId, { prefix, after, limit })).map(({ path }) => path);
+  (await reader.list(house.tenantId, { prefix, after, limit, sees })).names.map(({ path }) => path);
 
 test('names of the store and of proxied vaults are one list, in the order of their paths', async () => {
-  const names = await reader.list(house.tenantId, { prefix: '', after: null, limit: 100 });
+  const { names } = await reader.list(house.tenantId, { prefix: '', after: null, limit: 100, sees });
   expect(names).toEqual([
     { path: 'bifrost/a', backend: 'synced', mode: 'sync' },
     { path: 'bifrost/b', backend: 'synced', mode: 'sync' },
@@ -84,7 +85,7 @@ test('what is stored and proxied by now is listed once, as its vault has it', as
   house.vault.kv('secret').deleteMetadata('bifrost/a');
   await house.change(synced, { path_mapping: [{ from: 'bifrost/**', to: 'bifrost/**', mode: 'proxy' }] });
   await reader.check(house.tenantId);
-  expect(await reader.list(house.tenantId, { prefix: 'bifrost/', after: null, limit: 10 })).toEqual([
+  expect((await reader.list(house.tenantId, { prefix: 'bifrost/', after: null, limit: 10, sees })).names).toEqual([
     { path: 'bifrost/b', backend: 'synced', mode: 'proxy' },
     { path: 'bifrost/by/one', backend: 'proxied', mode: 'proxy' },
     { path: 'bifrost/by/team/two', backend: 'proxied', mode: 'proxy' },

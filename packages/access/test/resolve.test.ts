@@ -24,7 +24,7 @@ afterAll(async () => {
   await house.close();
 });
 
-const resolve = (...references: string[]) => reader.resolve(house.tenantId, references);
+const resolve = (...references: string[]) => reader.resolve(house.tenantId, references, () => null);
 /** Values, and codes of what is not resolved. */
 const shown = async (...references: string[]) =>
   (await resolve(...references)).map((item) => ('error' in item ? item.error.code : item.value));

@@ -5,7 +5,7 @@ export * from './call-counts.ts';
 export * from './container.ts';
 export * from './credential-keys.ts';
 export type { CredentialKey, CredentialKeys } from './credential-sources.ts';
-export { parseCredentialsPath } from './credential-sources.ts';
+export { parseCredentialsPath, sourcesOf } from './credential-sources.ts';
 export * from './exchange-credentials.ts';
 export * from './limits.ts';
 export * from './open-connection.ts';

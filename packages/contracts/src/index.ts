@@ -20,6 +20,7 @@ export { seconds, shownLifecycleRule, storedLifecycleRule } from './lifecycle.ts
 export * from './notification-rule.ts';
 export type { Page } from './page.ts';
 export * from './plan.ts';
+export * from './policy.ts';
 export { refusalOf } from './refusal.ts';
 export * from './revocation.ts';
 export * from './secret.ts';

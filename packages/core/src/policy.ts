@@ -26,4 +26,6 @@ export interface Circumstances {
 export interface Grants {
   /** The policy that grants it, or null. Local paths in NFC. */
   find(permission: PathPermission, path: string, circumstances: Circumstances): Policy | null;
+  /** Whether a policy grants it on any path at all. */
+  anywhere(permission: PathPermission, circumstances: Circumstances): boolean;
 }

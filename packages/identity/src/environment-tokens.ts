@@ -46,5 +46,8 @@ function holderOf(actor: string, held: readonly Scope[], permissions: readonly P
 function onAllPaths(name: string, permissions: readonly PathPermission[]): Grants {
   const policy: Policy = { id: name, name, pathGlob: '**', permissions, ipRanges: [], expiresAt: null, bindings: [] };
   const granted = new Set(permissions);
-  return { find: (permission) => (granted.has(permission) ? policy : null) };
+  return {
+    find: (permission) => (granted.has(permission) ? policy : null),
+    anywhere: (permission) => granted.has(permission),
+  };
 }

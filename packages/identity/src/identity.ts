@@ -40,6 +40,20 @@ export function mayOn(
   return grants.find(permission, path, circumstances) !== null;
 }
 
+/** Whether it is granted on any path at all. */
+export function mayAnywhere(
+  { scopes, grants }: Identity,
+  permission: PathPermission,
+  circumstances: Circumstances,
+): boolean {
+  if (permission === 'list' && scopes.has('federation:read')) return true;
+  return grants.anywhere(permission, circumstances);
+}
+
+/** For whoever has it on no path: there is nothing to look at. */
+export const forbiddenAnywhere = (permission: PathPermission): KeyferryError =>
+  new KeyferryError('forbidden', `No policy grants "${permission}" on any path.`, { details: { permission } });
+
 /** The same answer whether or not there is anything at the path. */
 export const forbiddenPath = (permission: PathPermission, path: string): KeyferryError =>
   new KeyferryError('forbidden', `No policy grants "${permission}" on "${path}".`, { details: { permission } });

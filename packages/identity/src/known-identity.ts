@@ -20,18 +20,18 @@ export function identityOf(access: TenantAccess, row: IdentityRow, signed: Signe
     actor: signed ? `${row.name} (${actorOf(signed)})` : row.name,
     operator: row.operator,
     scopes,
-    grants: access.grantsOf({ identityId: row.id, signed: subjectOf(signed), scopes }) ?? noGrants,
+    grants: access.grantsOf({ identityId: row.id, ...claimsOf(signed), scopes }) ?? noGrants,
   };
 }
 
 /** Who is known by claims alone: they may do what policies for these claims say. Null where there is none. */
 export function identityOfClaims(access: TenantAccess, signed: Signed): Identity | null {
   const scopes = new Set<never>();
-  const grants = access.grantsOf({ identityId: null, signed: subjectOf(signed), scopes });
+  const grants = access.grantsOf({ identityId: null, ...claimsOf(signed), scopes });
   return grants && { tenantId: access.tenant.id, id: null, actor: actorOf(signed), operator: false, scopes, grants };
 }
 
-const subjectOf = (signed: Signed | null) => signed && { issuerId: signed.issuer.id, claims: signed.claims };
+const claimsOf = (signed: Signed | null) => ({ issuerId: signed?.issuer.id ?? null, claims: signed?.claims ?? {} });
 
 /** No name of an identity has a colon: nobody is taken for one of them. */
 const actorOf = ({ issuer, subject }: Signed) => `${issuer.name}:${printable(subject)}`;

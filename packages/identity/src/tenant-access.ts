@@ -39,7 +39,7 @@ export function tenantAccess({ tenant, revision, identities, issuers, policies }
     identities: new Map(identities.map((identity) => [identity.id, identity])),
     issuers: new Map(issuers.map((issuer) => [issuer.id, issuer])),
     grantsOf(subject) {
-      if (subject.identityId === null || subject.signed) return compiled(subject);
+      if (subject.identityId === null || subject.issuerId !== null) return compiled(subject);
       const known = ofIdentity.get(subject.identityId);
       if (known !== undefined) return known;
       const grants = compiled(subject);
@@ -50,7 +50,7 @@ export function tenantAccess({ tenant, revision, identities, issuers, policies }
 }
 
 /** What grants nothing. */
-export const noGrants: Grants = { find: () => null };
+export const noGrants: Grants = { find: () => null, anywhere: () => false };
 
 function isInRanges(address: string, ranges: readonly string[]): boolean {
   const parsed = parseAddress(address);

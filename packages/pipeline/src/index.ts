@@ -1,3 +1,4 @@
+export type { Choosing } from './acts/chosen-keys.ts';
 export { type ResolvedConflicts, resolveBackendConflicts } from './acts/resolve-conflicts.ts';
 export { type Restored, restoreBackup } from './acts/restore-backup.ts';
 export { type Revoked, revokeKeys } from './acts/revoke-keys.ts';

@@ -38,9 +38,12 @@ export async function listBackups(
 /** By id, with its value as it is stored. Throws `backup_not_found`. */
 export async function getBackup(tx: Tx, id: string): Promise<Selectable<Database['backups']>> {
   const backup = await tx.selectFrom('backups').selectAll().where('id', '=', id).executeTakeFirst();
-  if (!backup) throw new KeyferryError('backup_not_found', `There is no backup ${id}.`);
+  if (!backup) throw unknownBackup(id);
   return backup;
 }
+
+export const unknownBackup = (id: string): KeyferryError =>
+  new KeyferryError('backup_not_found', `There is no backup ${id}.`);
 
 export async function noteRestored(tx: Tx, id: string, by: string, now: Date): Promise<void> {
   await tx.updateTable('backups').set({ restored_at: now, restored_by: by }).where('id', '=', id).execute();

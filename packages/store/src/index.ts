@@ -21,6 +21,7 @@ export * from './findings.ts';
 export { remoteHash } from './hash.ts';
 export * from './heal-intents.ts';
 export * from './holds.ts';
+export { isId } from './id-or-name.ts';
 export * from './idempotent-requests.ts';
 export {
   createIdentity,
@@ -45,6 +46,8 @@ export * from './note-probe.ts';
 export * from './notification-rules.ts';
 export * from './outbox.ts';
 export * from './owned-keys.ts';
+export * from './policies.ts';
+export * from './policy-subjects.ts';
 export * from './put-key.ts';
 export * from './read-secrets.ts';
 export * from './reconcile.ts';

@@ -95,9 +95,18 @@ export async function findKey(tx: Tx, pathOrId: string): Promise<Key | null> {
 /** By local path or id. Throws `key_not_found`. */
 export async function getKey(tx: Tx, pathOrId: string): Promise<Key> {
   const key = await findKey(tx, pathOrId);
-  if (!key) throw new KeyferryError('key_not_found', `There is no key "${pathOrId}".`);
+  if (!key) throw unknownKey(pathOrId);
   return key;
 }
+
+/** The same of keys whose path may be told. Throws `key_not_found` for any other as for one that isn't there. */
+export async function getPermittedKey(tx: Tx, pathOrId: string, may: (localPath: string) => boolean): Promise<Key> {
+  const key = await findKey(tx, pathOrId);
+  if (!key || !may(key.local_path)) throw unknownKey(pathOrId);
+  return key;
+}
+
+const unknownKey = (pathOrId: string) => new KeyferryError('key_not_found', `There is no key "${pathOrId}".`);
 
 /** The id and path of a key that was purged, by what it was called last or by its id; null where none was. */
 export async function findPurgedKey(tx: Tx, pathOrId: string): Promise<{ id: string; localPath: string } | null> {

@@ -33,8 +33,15 @@ export interface SelectionResult {
   unmatched: { paths: string[]; globs: string[] };
 }
 
-/** The keys of a selection, in any state. Globs are matched here, page by page, in the folders that they name. */
-export async function selectKeys(tx: Tx, { paths, globs }: KeySelection): Promise<SelectionResult> {
+/**
+ * The keys of a selection, in any state. Globs are matched here, page by page, in the folders that they name, and only with
+ * what `sees` lets through.
+ */
+export async function selectKeys(
+  tx: Tx,
+  { paths, globs }: KeySelection,
+  sees: (localPath: string) => boolean,
+): Promise<SelectionResult> {
   const found = new Map<string, SelectedKey>();
   const named = await keysAt(tx, paths);
   for (const key of named) found.set(key.id, key);
@@ -42,7 +49,7 @@ export async function selectKeys(tx: Tx, { paths, globs }: KeySelection): Promis
   for (const folder of foldersOf(globs))
     for await (const page of keysUnder(tx, folder))
       for (const key of page) {
-        if (!matches(globs, key.localPath)) continue;
+        if (!matches(globs, key.localPath) || !sees(key.localPath)) continue;
         found.set(key.id, key);
         for (const glob of unmatchedGlobs) if (glob.test(key.localPath)) unmatchedGlobs.delete(glob);
       }

@@ -17,6 +17,7 @@ import {
   listEvents,
   listHolds,
 } from '@keyferry/store';
+import { choosing, may } from '../../support/all-paths.ts';
 import { settingsFor } from '../../support/backend-settings.ts';
 import type { House } from '../../support/house.ts';
 import type { Settings, Trouble } from './model.ts';
@@ -125,7 +126,7 @@ export class System {
 
   async person(what: 'revoke' | 'unrevoke' | 'rollBack' | 'restore', path: string): Promise<void> {
     const { services, tenantId } = this.house;
-    const common = { tenantId, reason: 'because', by: 'ann' };
+    const common = { tenantId, may, choosing, reason: 'because', by: 'ann' };
     const [key] = await this.house.read((tx) =>
       tx.selectFrom('keys').select(['id', 'version']).where('local_path', '=', path).execute(),
     );

@@ -30,15 +30,19 @@ import {
   updateBackend,
 } from '@keyferry/store';
 import { vaultOfKind } from '@keyferry/vaults';
+import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { showBackend } from '../answers/backend.ts';
 import { backendNames } from '../answers/backend-names.ts';
 import { showHold } from '../answers/hold.ts';
+import { requireOn } from '../authentication.ts';
 import {
   changedSettings,
   checkedConfig,
+  concernsCredentials,
   mergedConfig,
   newSettings,
+  refuseForeignKeys,
   refuseRedirection,
   withLastingCredentials,
 } from '../backend-settings.ts';
@@ -92,6 +96,14 @@ export function backendRoutes(app: Api, options: ApiOptions): void {
     return 'auth' in change ? { ...checked, auth } : checked;
   }
 
+  /** Refuses a change by which credentials that are in keys would be sent, by somebody who may not read those. */
+  async function refuseForeignChange(request: FastifyRequest, { id, tenant_id, kind }: Backend, change: Members) {
+    if (!concernsCredentials(vaultOfKind(options.registry, kind).destination, change)) return;
+    const keys = await keyring.ofTenant(tenant_id);
+    const stored = await store.inTenant(tenant_id, (tx) => openSettings(tx, id, keys));
+    refuseForeignKeys((path) => requireOn(request, 'read', path), mergedConfig(stored, change));
+  }
+
   const federated = <Change extends Partial<BackendSettings>>(
     former: Federated & { kind: string },
     change: Change,
@@ -121,9 +133,11 @@ export function backendRoutes(app: Api, options: ApiOptions): void {
         response: responses({ 201: backendAnswer }, ...badSettings, 'backend_kind_unknown'),
       },
     },
-    async ({ identity, body }, reply) => {
+    async (request, reply) => {
+      const { identity, body } = request;
       const { tenantId, actor } = identity;
       const { config, ...rest } = body;
+      refuseForeignKeys((path) => requireOn(request, 'read', path), config);
       const { kind } = rest;
       const ownSettings = newSettings(rest);
       const keys = await keyring.ofTenant(tenantId);
@@ -177,14 +191,16 @@ export function backendRoutes(app: Api, options: ApiOptions): void {
         ),
       },
     },
-    async ({ identity, params, query, body }) => {
+    async (request) => {
+      const { identity, params, query, body } = request;
       const { tenantId, actor } = identity;
       const { config: given, accept_container, ...rest } = body;
       const current = await store.inTenant(tenantId, (tx) => getBackend(tx, params.id));
+      if (given) await refuseForeignChange(request, current, given);
       const foreseen = federated(current, changedSettings(rest), mergedConfig(current.config, given ?? {}));
-      const request = { tenantId, backend: params.id, settings: foreseen };
-      await refuseUnmatchedRules(options, request);
-      if (query.dry_run === 'true') return await previewChange(options, request);
+      const change = { tenantId, backend: params.id, settings: foreseen };
+      await refuseUnmatchedRules(options, change);
+      if (query.dry_run === 'true') return await previewChange(options, change);
       const keys = await keyring.ofTenant(tenantId);
       const config = given?.auth ? await lastingChange(tenantId, params.id, given, keys) : given;
       const apply = (config: Members | undefined) =>

@@ -1,12 +1,13 @@
 import { backupPage, backupQuery, restoredAnswer, restoreRequest } from '@keyferry/contracts';
 import { restoreBackup } from '@keyferry/pipeline';
-import { getBackend, listBackups } from '@keyferry/store';
+import { listBackups } from '@keyferry/store';
 import { z } from 'zod';
 import { backendNames } from '../answers/backend-names.ts';
 import { showBackup } from '../answers/backup.ts';
 import type { Api, ApiOptions } from '../create-api.ts';
-import { decodeCursor, pageOf } from '../cursor.ts';
+import { cursorsOf } from '../cursor.ts';
 import { responses } from '../responses.ts';
+import { backendToList, visiblePage } from '../visible-page.ts';
 import { checkedPath } from './key-path.ts';
 import { byId } from './parameters.ts';
 
@@ -15,7 +16,7 @@ const place = z.tuple([z.iso.datetime(), z.uuid()]);
 
 /** Values that were kept aside when their keys were deprecated. */
 export function backupRoutes(app: Api, options: ApiOptions): void {
-  const { store, secrets } = options;
+  const { store, keyring, secrets } = options;
 
   app.get(
     '/backups',
@@ -28,25 +29,31 @@ export function backupRoutes(app: Api, options: ApiOptions): void {
         response: responses({ 200: backupPage }, 'backend_not_found'),
       },
     },
-    async ({ identity, query }) => {
+    async (request) => {
+      const { identity, query } = request;
       const { limit, cursor, backend } = query;
       const path = query.path === undefined ? undefined : checkedPath(query.path);
-      const [createdAt, id] = cursor === undefined ? [] : decodeCursor(cursor, place);
+      const cursors = cursorsOf({ keyring, tenantId: identity.tenantId }, { list: 'backups', place });
+      const after = cursor === undefined ? null : await cursors.decode(cursor);
       return await store.inTenant(identity.tenantId, async (tx) => {
-        const backendId = backend && (await getBackend(tx, backend)).id;
+        const backendId = backend && (await backendToList(request, tx, backend));
+        if (backendId === null) return { items: [], next_cursor: null };
         const nameOf = await backendNames(tx);
-        const backups = await listBackups(tx, {
-          limit: limit + 1,
-          ...(backendId && { backendId }),
-          ...(path !== undefined && { path }),
-          ...(createdAt && id && { after: { created_at: new Date(createdAt), id } }),
-        });
-        return pageOf(
-          backups,
+        return await visiblePage({
           limit,
-          (backup) => showBackup(backup, nameOf),
-          (backup) => [backup.created_at.toISOString(), backup.id],
-        );
+          after,
+          cursors,
+          read: (from, most) =>
+            listBackups(tx, {
+              limit: most,
+              ...(backendId && { backendId }),
+              ...(path !== undefined && { path }),
+              ...(from && { after: { created_at: new Date(from[0]), id: from[1] } }),
+            }),
+          placeOf: (backup): [string, string] => [backup.created_at.toISOString(), backup.id],
+          isVisible: (backup) => request.may('list', backup.local_path),
+          show: (backup) => showBackup(backup, nameOf),
+        });
       });
     },
   );
@@ -63,10 +70,16 @@ export function backupRoutes(app: Api, options: ApiOptions): void {
         response: responses({ 200: restoredAnswer }, 'backup_not_found', 'restore_taken', 'key_revoked', 'key_expired'),
       },
     },
-    async ({ identity, params, body }) => {
+    async (request) => {
+      const { identity, params, body } = request;
       const { tenantId, actor } = identity;
-      const request = { tenantId, backupId: params.id, reason: body?.reason ?? null, by: actor };
-      const { keyId, path, version, newVersion } = await restoreBackup(options, request);
+      const { keyId, path, version, newVersion } = await restoreBackup(options, {
+        tenantId,
+        backupId: params.id,
+        may: (path) => request.may('rotate', path),
+        reason: body?.reason ?? null,
+        by: actor,
+      });
       secrets.forget(tenantId, [path]);
       return { key_id: keyId, path, version, new_version: newVersion };
     },

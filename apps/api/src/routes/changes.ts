@@ -28,10 +28,16 @@ export function changeRoutes(app: Api, { secrets }: ApiOptions): void {
         }),
       },
     },
-    async ({ identity }, reply) => {
+    async (request, reply) => {
+      const { identity } = request;
       const leave = places.take(identity);
       reply.raw.once('close', leave);
-      const stream = await desk.follow(identity.tenantId);
+      const stream = await desk.follow({
+        tenantId: identity.tenantId,
+        mayRead: (path) => request.may('read', path),
+        grants: () => request.identity.grants,
+        askAgain: () => request.askAgain(),
+      });
       reply.raw.once('close', () => stream.destroy());
       reply.header('connection', 'close').header('x-accel-buffering', 'no');
       return reply.type(contentType).send(stream as never);

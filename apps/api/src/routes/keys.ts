@@ -1,19 +1,20 @@
 import { explanation, keyDetails, keyPage, keyQuery } from '@keyferry/contracts';
-import { dependentsOf, getBackend, getKey, listKeys } from '@keyferry/store';
+import { dependentsOf, getPermittedKey, listKeys } from '@keyferry/store';
 import { z } from 'zod';
 import { backendNames } from '../answers/backend-names.ts';
 import { showKey } from '../answers/key.ts';
 import type { Api, ApiOptions } from '../create-api.ts';
-import { decodeCursor, pageOf } from '../cursor.ts';
+import { cursorsOf } from '../cursor.ts';
 import { explain } from '../explain.ts';
 import { responses } from '../responses.ts';
-import { byPathOrId, pathOf } from './key-path.ts';
+import { backendToList, visiblePage } from '../visible-page.ts';
+import { byPathOrId, pathOf, refuseUnlessId } from './key-path.ts';
 
 const tags = ['keys'];
 const place = z.tuple([z.string()]);
 
 /** What is known of keys. Values are never part of it. */
-export function keyRoutes(app: Api, { store, now }: ApiOptions): void {
+export function keyRoutes(app: Api, { store, keyring, now }: ApiOptions): void {
   app.get(
     '/keys',
     {
@@ -25,28 +26,35 @@ export function keyRoutes(app: Api, { store, now }: ApiOptions): void {
         response: responses({ 200: keyPage }, 'backend_not_found'),
       },
     },
-    async ({ identity, query }) =>
-      await store.inTenant(identity.tenantId, async (tx) => {
-        const { limit, cursor, state, backend, prefix, problems, overdue } = query;
-        const [after] = cursor === undefined ? [] : decodeCursor(cursor, place);
-        const backendId = backend && (await getBackend(tx, backend)).id;
+    async (request) => {
+      const { identity, query } = request;
+      const { limit, cursor, state, backend, prefix, problems, overdue } = query;
+      const cursors = cursorsOf({ keyring, tenantId: identity.tenantId }, { list: 'keys', place });
+      const after = cursor === undefined ? null : await cursors.decode(cursor);
+      return await store.inTenant(identity.tenantId, async (tx) => {
+        const backendId = backend && (await backendToList(request, tx, backend));
+        if (backendId === null) return { items: [], next_cursor: null };
         const nameOf = await backendNames(tx);
-        const keys = await listKeys(tx, {
-          limit: limit + 1,
-          ...(state && { state }),
-          ...(backendId && { backendId }),
-          ...(prefix && { prefix: prefix.normalize('NFC') }),
-          ...(problems === 'true' && { problems: true }),
-          ...(overdue === 'true' && { overdueAt: now() }),
-          ...(after !== undefined && { after }),
-        });
-        return pageOf(
-          keys,
+        return await visiblePage({
           limit,
-          (key) => showKey(key, nameOf),
-          (key) => [key.local_path],
-        );
-      }),
+          after,
+          cursors,
+          read: (from, most) =>
+            listKeys(tx, {
+              limit: most,
+              ...(state && { state }),
+              ...(backendId && { backendId }),
+              ...(prefix && { prefix: prefix.normalize('NFC') }),
+              ...(problems === 'true' && { problems: true }),
+              ...(overdue === 'true' && { overdueAt: now() }),
+              ...(from && { after: from[0] }),
+            }),
+          placeOf: (key): [string] => [key.local_path],
+          isVisible: (key) => request.may('list', key.local_path),
+          show: (key) => showKey(key, nameOf),
+        });
+      });
+    },
   );
 
   app.get(
@@ -60,10 +68,11 @@ export function keyRoutes(app: Api, { store, now }: ApiOptions): void {
         response: responses({ 200: keyDetails }, 'key_not_found'),
       },
     },
-    async ({ identity, params }) => {
-      const path = pathOf(params);
-      return await store.inTenant(identity.tenantId, async (tx) => {
-        const key = await getKey(tx, path);
+    async (request) => {
+      const asked = pathOf(request.params);
+      refuseUnlessId(request, 'list', asked);
+      return await store.inTenant(request.identity.tenantId, async (tx) => {
+        const key = await getPermittedKey(tx, asked, (path) => request.may('list', path));
         return { ...showKey(key, await backendNames(tx)), credentials_of: await dependentsOf(tx, key.local_path) };
       });
     },
@@ -80,9 +89,11 @@ export function keyRoutes(app: Api, { store, now }: ApiOptions): void {
         response: responses({ 200: explanation }, 'key_not_found'),
       },
     },
-    async ({ identity, params }) => {
-      const path = pathOf(params);
-      return await store.inTenant(identity.tenantId, (tx) => explain(tx, path, now()));
+    async (request) => {
+      const asked = pathOf(request.params);
+      refuseUnlessId(request, 'list', asked);
+      const mayList = (path: string) => request.may('list', path);
+      return await store.inTenant(request.identity.tenantId, (tx) => explain(tx, asked, { mayList, now: now() }));
     },
   );
 }

@@ -1,5 +1,7 @@
 import { revokedAnswer, revokeRequest, unrevokedAnswer, unrevokeRequest } from '@keyferry/contracts';
-import { revokeKeys, unrevokeKeys } from '@keyferry/pipeline';
+import { type Choosing, revokeKeys, unrevokeKeys } from '@keyferry/pipeline';
+import type { FastifyRequest } from 'fastify';
+import { requireOn } from '../authentication.ts';
 import type { Api, ApiOptions } from '../create-api.ts';
 import { responses } from '../responses.ts';
 
@@ -24,10 +26,11 @@ export function revocationRoutes(app: Api, options: ApiOptions): void {
         ),
       },
     },
-    async ({ identity, body }) => {
-      const { tenantId, actor } = identity;
-      const { paths, exact, reason, all, dry_run: dryRun } = body;
-      const revoked = await revokeKeys(options, { tenantId, paths, exact, reason, all, dryRun, by: actor });
+    async (request) => {
+      const { tenantId, actor } = request.identity;
+      const { paths, exact, reason, all, dry_run: dryRun } = request.body;
+      const choosing = choosingOf(request);
+      const revoked = await revokeKeys(options, { tenantId, paths, exact, choosing, reason, all, dryRun, by: actor });
       if (revoked.count > 0 && !dryRun) {
         // In Postgres it is a flush already: this has nobody wait for it.
         options.secrets.flush(tenantId);
@@ -61,9 +64,15 @@ export function revocationRoutes(app: Api, options: ApiOptions): void {
         ),
       },
     },
-    async ({ identity, body }) => {
-      const { tenantId, actor } = identity;
-      return await unrevokeKeys(options, { tenantId, ...body, by: actor });
+    async (request) => {
+      const { tenantId, actor } = request.identity;
+      return await unrevokeKeys(options, { tenantId, ...request.body, choosing: choosingOf(request), by: actor });
     },
   );
 }
+
+/** Who may revoke a key may know that there is one. */
+const choosingOf = (request: FastifyRequest): Choosing => ({
+  require: (path) => requireOn(request, 'revoke', path),
+  sees: (path) => request.may('revoke', path) || request.may('list', path),
+});

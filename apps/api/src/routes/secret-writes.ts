@@ -62,12 +62,13 @@ export function secretWriteRoutes(app: Api, options: ApiOptions): void {
         ),
       },
     },
-    async ({ identity, params, headers, body }, reply) => {
+    async (request, reply) => {
+      const { identity, params, headers, body } = request;
       const { tenantId, actor: by } = identity;
       const path = pathOf(params);
       const value = new SecretValue(Buffer.from(body.value, body.encoding));
-      const request = { tenantId, path, value, by, ...conditionsOf(headers) };
-      const written = await forgetting(tenantId, path, () => putSecret(options, request));
+      const put = { tenantId, path, value, by, blind: !request.may('read', path), ...conditionsOf(headers) };
+      const written = await forgetting(tenantId, path, () => putSecret(options, put));
       return reply
         .code(written.created ? 201 : 200)
         .header('etag', written.etag)
@@ -100,11 +101,13 @@ export function secretWriteRoutes(app: Api, options: ApiOptions): void {
         ),
       },
     },
-    async ({ identity, params, headers }) => {
+    async (request) => {
+      const { identity, params, headers } = request;
       const { tenantId, actor: by } = identity;
       const path = pathOf(params);
-      const request = { tenantId, path, by, ...conditionsOf(headers) };
-      const deleted = await forgetting(tenantId, path, () => deleteSecret(options, request));
+      const blind = !request.may('read', path) && !request.may('list', path);
+      const deletion = { tenantId, path, by, blind, ...conditionsOf(headers) };
+      const deleted = await forgetting(tenantId, path, () => deleteSecret(options, deletion));
       return { path: deleted.path, removed_from: deleted.removedFrom };
     },
   );

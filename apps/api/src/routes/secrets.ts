@@ -7,10 +7,11 @@ import {
   secretPage,
   secretQuery,
 } from '@keyferry/contracts';
+import { forbiddenPath } from '@keyferry/identity';
 import { z } from 'zod';
 import { showSecret } from '../answers/secret.ts';
 import type { Api, ApiOptions } from '../create-api.ts';
-import { decodeCursor, pageOf } from '../cursor.ts';
+import { cursorsOf } from '../cursor.ts';
 import { responses } from '../responses.ts';
 import { vaultRefusals } from '../vault-refusals.ts';
 import { byPath, pathOf } from './key-path.ts';
@@ -30,7 +31,7 @@ const sourceRefusals = [
 ] as const;
 
 /** Values of secrets, by their local paths. */
-export function secretRoutes(app: Api, { secrets }: ApiOptions): void {
+export function secretRoutes(app: Api, { secrets, keyring }: ApiOptions): void {
   app.get(
     '/secrets/*',
     {
@@ -79,17 +80,21 @@ export function secretRoutes(app: Api, { secrets }: ApiOptions): void {
         response: responses({ 200: secretPage }, 'prefix_too_broad', 'listing_incomplete', ...sourceRefusals),
       },
     },
-    async ({ identity, query }) => {
-      const { limit, cursor, prefix } = query;
-      const [after] = cursor === undefined ? [null] : decodeCursor(cursor, place);
-      const request = { prefix: prefix.normalize('NFC'), after, limit: limit + 1 };
-      const names = await secrets.list(identity.tenantId, request);
-      return pageOf(
-        names,
-        limit,
-        (name) => name,
-        ({ path }) => [path],
-      );
+    async (request) => {
+      const { tenantId } = request.identity;
+      const { limit, cursor, prefix } = request.query;
+      const cursors = cursorsOf({ keyring, tenantId }, { list: 'secrets', place });
+      const [after] = cursor === undefined ? [null] : await cursors.decode(cursor);
+      const { names, lookedUpTo } = await secrets.list(tenantId, {
+        prefix: prefix.normalize('NFC'),
+        after,
+        limit: limit + 1,
+        sees: (path) => request.may('list', path),
+      });
+      const items = names.slice(0, limit);
+      const last = items.at(-1);
+      if (names.length > limit && last) return { items, next_cursor: cursors.shown([last.path]) };
+      return { items, next_cursor: lookedUpTo === null ? null : await cursors.hidden([lookedUpTo]) };
     },
   );
 
@@ -104,8 +109,10 @@ export function secretRoutes(app: Api, { secrets }: ApiOptions): void {
         response: responses({ 200: resolveAnswer }),
       },
     },
-    async ({ identity, body }, reply) => {
-      const items = await secrets.resolve(identity.tenantId, body.references);
+    async (request, reply) => {
+      const { identity, body } = request;
+      const refusalOf = (path: string) => (request.may('read', path) ? null : forbiddenPath('read', path));
+      const items = await secrets.resolve(identity.tenantId, body.references, refusalOf);
       return reply.type('application/json').send(JSON.stringify({ items }) as never);
     },
   );

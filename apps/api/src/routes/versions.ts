@@ -1,10 +1,10 @@
 import { keyVersions, rollbackRequest, rolledBackAnswer } from '@keyferry/contracts';
 import { rollBackKey } from '@keyferry/pipeline';
-import { getKey, listVersions } from '@keyferry/store';
+import { getPermittedKey, listVersions } from '@keyferry/store';
 import { showVersions } from '../answers/key-versions.ts';
 import type { Api, ApiOptions } from '../create-api.ts';
 import { responses } from '../responses.ts';
-import { byPathOrId, pathOf } from './key-path.ts';
+import { byPathOrId, pathOf, refuseUnlessId } from './key-path.ts';
 
 const tags = ['keys'];
 
@@ -23,10 +23,11 @@ export function versionRoutes(app: Api, options: ApiOptions): void {
         response: responses({ 200: keyVersions }, 'key_not_found'),
       },
     },
-    async ({ identity, params }) => {
-      const path = pathOf(params);
-      return await store.inTenant(identity.tenantId, async (tx) => {
-        const key = await getKey(tx, path);
+    async (request) => {
+      const asked = pathOf(request.params);
+      refuseUnlessId(request, 'list', asked);
+      return await store.inTenant(request.identity.tenantId, async (tx) => {
+        const key = await getPermittedKey(tx, asked, (path) => request.may('list', path));
         return showVersions(key, await listVersions(tx, key.id));
       });
     },
@@ -50,10 +51,19 @@ export function versionRoutes(app: Api, options: ApiOptions): void {
         ),
       },
     },
-    async ({ identity, params, body }) => {
+    async (request) => {
+      const { identity, params, body } = request;
       const { tenantId, actor } = identity;
-      const request = { tenantId, path: pathOf(params), toVersion: body.to, reason: body.reason ?? null, by: actor };
-      const { path, fromVersion, toVersion, version } = await rollBackKey(options, request);
+      const asked = pathOf(params);
+      refuseUnlessId(request, 'rotate', asked);
+      const { path, fromVersion, toVersion, version } = await rollBackKey(options, {
+        tenantId,
+        path: asked,
+        may: (path) => request.may('rotate', path),
+        toVersion: body.to,
+        reason: body.reason ?? null,
+        by: actor,
+      });
       secrets.forget(tenantId, [path]);
       return { path, from_version: fromVersion, to_version: toVersion, version };
     },

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { createSecretReader, openFlushChannel, type ReaderOptions, type SecretReader } from '@keyferry/access';
 import { createConnectionPool } from '@keyferry/connections';
 import { createEgressClient, parseEgress } from '@keyferry/egress';
-import { environmentAuthenticator, type Identities, openIdentities } from '@keyferry/identity';
+import { type Authenticator, environmentAuthenticator, type Identities, openIdentities } from '@keyferry/identity';
 import { runJob, type Services } from '@keyferry/pipeline';
 import { createQueues, openRedis, waitForRedis } from '@keyferry/queue';
 import { createKeyring, defaultTenantId, expectedJobs, loadMasterKey, openStore } from '@keyferry/store';
@@ -63,6 +63,8 @@ export interface TestApiOptions {
   network?: Partial<NetworkOptions>;
   /** The token for revoking keys. */
   revokeToken?: string;
+  /** Who else is known. */
+  authenticator?: Authenticator;
   /** Kinds of vaults beside those that are built in. */
   moreVaults?: VaultRegistry;
   /** Another instance, on the database and in Redis of this one. */
@@ -113,6 +115,7 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
     egress,
     authenticators: [
       environmentAuthenticator({ token, revokeToken: options.revokeToken }),
+      ...(options.authenticator ? [options.authenticator] : []),
       ...identities.authenticators,
     ],
     directory: identities.directory,

@@ -28,7 +28,7 @@ export async function putLocal(
       refuseRevoked(target);
       refuseUnmet(path, key, request, now);
       const judged = judgeValue(request.value, target, { registry: services.registry, keys });
-      const same = key && isServed(key, now) && key.state === 'active' && !key.rolledBack;
+      const same = !request.blind && key && isServed(key, now) && key.state === 'active' && !key.rolledBack;
       if (same && key.localDigest.equals(judged.digest)) {
         const etag = storedEtag(key.id, key.version);
         const unchanged = { path, version: key.version, remoteVersion: null, created: false, owned: key.owned, etag };

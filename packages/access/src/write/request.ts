@@ -20,6 +20,8 @@ interface Request extends Conditions {
   by: string;
   /** Says that requests with it are one and the same. */
   idempotencyKey: string | null;
+  /** Who asks may not know what is there, nor whether anything is: no answer tells it beyond what is done. */
+  blind?: boolean;
 }
 
 export interface PutRequest extends Request {

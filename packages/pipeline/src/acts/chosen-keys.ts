@@ -27,13 +27,29 @@ export interface Chosen {
   byGlob: boolean;
 }
 
+/** What whoever chooses may do with local paths. */
+export interface Choosing {
+  /** Throws `forbidden`, whether or not there is a key. */
+  require(localPath: string): void;
+  /** Whether they may know that there is such a key. */
+  sees(localPath: string): boolean;
+}
+
 /**
  * The keys at these local paths, and those that these globs match. Each has to choose something: throws `key_not_found` or
- * `nothing_matches`, `glob_invalid` or `request_invalid`.
+ * `nothing_matches`, `glob_invalid` or `request_invalid`, and what `by` does: for paths before they are looked up, and where a
+ * glob matches a key that may be seen, and not more. Keys that may not be seen are not chosen by globs, and not missed.
  */
-export async function chooseKeys(tx: Tx, texts: readonly string[], exact = false): Promise<Chosen> {
+export async function chooseKeys(
+  tx: Tx,
+  texts: readonly string[],
+  by: Choosing,
+  exact: boolean | undefined,
+): Promise<Chosen> {
   const selection = parseSelection(texts, exact);
-  const { keys, unmatched } = await selectKeys(tx, selection);
+  for (const path of selection.paths) by.require(path);
+  const { keys, unmatched } = await selectKeys(tx, selection, by.sees);
+  for (const { localPath } of keys) by.require(localPath);
   const [path] = unmatched.paths;
   if (path !== undefined) throw new KeyferryError('key_not_found', `There is no key "${path}".`);
   const [glob] = unmatched.globs;

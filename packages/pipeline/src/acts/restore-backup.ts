@@ -8,6 +8,7 @@ import {
   lockValueKey,
   moveKeys,
   noteRestored,
+  unknownBackup,
   type ValueKey,
 } from '@keyferry/store';
 import type { Services } from '../services.ts';
@@ -24,18 +25,27 @@ export interface Restored {
 
 /**
  * Brings the key of a backup back, with the value it had then. It is kept, though the vault lacks it, until it is found again.
- * Throws `backup_not_found`, `restore_taken` if the key is active, `key_revoked` or `key_expired`.
+ * Throws `backup_not_found`, also where whoever asks may not do it for the key's path, `restore_taken` if the key is active,
+ * `key_revoked` or `key_expired`.
  */
 export async function restoreBackup(
   services: Pick<Services, 'store' | 'keyring' | 'now'>,
-  request: { tenantId: string; backupId: string; reason: string | null; by: string },
+  request: {
+    tenantId: string;
+    backupId: string;
+    may: (localPath: string) => boolean;
+    reason: string | null;
+    by: string;
+  },
 ): Promise<Restored> {
-  const { tenantId, backupId, reason, by } = request;
+  const { tenantId, backupId, may, reason, by } = request;
   const now = services.now();
   const keys = await services.keyring.ofTenant(tenantId);
   return await services.store.inTenant(tenantId, async (tx) => {
     const backup = await getBackup(tx, backupId);
     const key = await lockValueKey(tx, backup.key_id);
+    // The key may have another path by now, at which the value would be served.
+    if (!may(key?.localPath ?? backup.local_path)) throw unknownBackup(backupId);
     if (!key) throw new KeyferryError('backup_not_found', `The key of the backup ${backupId} was purged.`);
     refuseUnfit(key, now);
     const backend = backendOf(await backendsById(tx, [key.backendId]), key);

@@ -1,14 +1,15 @@
 import { KeyferryError } from '@keyferry/core';
 import { audit, countServed, dependentsAmong, flushBackends, servedAmong } from '@keyferry/store';
 import type { CoordinationServices } from '../services.ts';
-import { chooseKeys, markRevoked, samplePaths, targetOf } from './chosen-keys.ts';
+import { type Choosing, chooseKeys, markRevoked, samplePaths, targetOf } from './chosen-keys.ts';
 
 export interface RevokeRequest {
   tenantId: string;
   /** Local paths, and globs of them. */
   paths: string[];
   /** Whether they are paths alone, whatever signs they have. */
-  exact?: boolean;
+  exact?: boolean | undefined;
+  choosing: Choosing;
   reason: string;
   /** Tells what it would do, and does nothing. */
   dryRun: boolean;
@@ -39,7 +40,7 @@ export async function revokeKeys(services: CoordinationServices, request: Revoke
   const { tenantId, reason, dryRun, by } = request;
   const now = services.now();
   return await services.store.inTenant(tenantId, async (tx) => {
-    const { keys, byGlob } = await chooseKeys(tx, request.paths, request.exact);
+    const { keys, byGlob } = await chooseKeys(tx, request.paths, request.choosing, request.exact);
     const served = servedAmong(keys, now).length;
     const everything = byGlob && served >= 2 && served === (await countServed(tx, now));
     if (everything && !request.all && !dryRun)

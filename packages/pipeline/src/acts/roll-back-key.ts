@@ -3,7 +3,7 @@ import {
   appendEvents,
   audit,
   backendsById,
-  getKey,
+  getPermittedKey,
   getVersion,
   keyEvents,
   lockValueKey,
@@ -25,17 +25,26 @@ export interface RolledBack {
 
 /**
  * Serves the value of an earlier version again, until the next change in the vault. Throws `key_not_found`, `key_not_served`,
- * `version_gone`, or `nothing_to_roll_back` if that value is served already.
+ * `version_gone`, or `nothing_to_roll_back` if that value is served already. A key for whose path whoever asks may not do it is
+ * answered as one that isn't there.
  */
 export async function rollBackKey(
   services: Pick<Services, 'store' | 'keyring' | 'now'>,
-  request: { tenantId: string; path: string; toVersion: number; reason: string | null; by: string },
+  request: {
+    tenantId: string;
+    /** Or the key's id. */
+    path: string;
+    may: (localPath: string) => boolean;
+    toVersion: number;
+    reason: string | null;
+    by: string;
+  },
 ): Promise<RolledBack> {
   const { tenantId, toVersion, reason, by } = request;
   const now = services.now();
   const keys = await services.keyring.ofTenant(tenantId);
   return await services.store.inTenant(tenantId, async (tx) => {
-    const { id, local_path: path } = await getKey(tx, request.path);
+    const { id, local_path: path } = await getPermittedKey(tx, request.path, request.may);
     const key = await lockValueKey(tx, id);
     if (!key) throw new KeyferryError('key_not_found', `There is no key "${path}".`);
     refuseUnserved(key, now);

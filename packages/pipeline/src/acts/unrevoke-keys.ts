@@ -1,7 +1,7 @@
 import { KeyferryError } from '@keyferry/core';
 import { audit, makeDue } from '@keyferry/store';
 import type { CoordinationServices } from '../services.ts';
-import { chooseKeys, markRevoked, samplePaths, targetOf } from './chosen-keys.ts';
+import { type Choosing, chooseKeys, markRevoked, samplePaths, targetOf } from './chosen-keys.ts';
 
 export interface Unrevoked {
   count: number;
@@ -15,12 +15,19 @@ export interface Unrevoked {
  */
 export async function unrevokeKeys(
   services: CoordinationServices,
-  request: { tenantId: string; paths: string[]; exact?: boolean; reason: string; by: string },
+  request: {
+    tenantId: string;
+    paths: string[];
+    exact?: boolean | undefined;
+    choosing: Choosing;
+    reason: string;
+    by: string;
+  },
 ): Promise<Unrevoked> {
   const { tenantId, reason, by } = request;
   const now = services.now();
   return await services.store.inTenant(tenantId, async (tx) => {
-    const { keys: chosen } = await chooseKeys(tx, request.paths, request.exact);
+    const { keys: chosen } = await chooseKeys(tx, request.paths, request.choosing, request.exact);
     const { count, backends } = await markRevoked(tx, chosen, {
       tenantId,
       type: 'keys.unrevoked',
