@@ -3,6 +3,7 @@ import type { Selectable } from 'kysely';
 import type { TenantsTable } from './access-tables.ts';
 import type { Tx } from './database.ts';
 import type { IdentityRow } from './identities.ts';
+import { readPolicies } from './policies.ts';
 import { listIssuers, type TokenIssuer } from './token-issuers.ts';
 
 /** Who may do what in a tenant, as a whole. */
@@ -28,7 +29,7 @@ export async function readAccess(tx: Tx, tenantId: string): Promise<StoredAccess
   if (!tenant) return null;
   const identities = await tx.selectFrom('identities').selectAll().where('state', '!=', 'removed').execute();
   const issuers = await listIssuers(tx);
-  const policies = await listPolicies(tx);
+  const policies = await readPolicies(tx);
   return { tenant, revision: row?.revision ?? 0, identities, issuers, policies };
 }
 
@@ -41,17 +42,4 @@ export async function getTenant(tx: Tx, id: string): Promise<StoredAccess['tenan
 
 async function findTenant(tx: Tx, id: string): Promise<StoredAccess['tenant'] | undefined> {
   return await tx.selectFrom('tenants').select(['id', 'name', 'state']).where('id', '=', id).executeTakeFirst();
-}
-
-async function listPolicies(tx: Tx): Promise<Policy[]> {
-  const rows = await tx.selectFrom('policies').selectAll().orderBy('name').execute();
-  return rows.map((row) => ({
-    id: row.id,
-    name: row.name,
-    pathGlob: row.path_glob,
-    permissions: row.permissions,
-    ipRanges: row.ip_ranges,
-    expiresAt: row.expires_at,
-    bindings: row.bindings,
-  }));
 }
