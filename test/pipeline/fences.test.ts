@@ -187,6 +187,7 @@ test('a key that somebody changed meanwhile is looked at again, and an older rea
   const overtaking: Services = {
     ...house.services,
     keyring: {
+      ...house.services.keyring,
       async ofTenant(tenantId) {
         overtaking.keyring = house.services.keyring;
         house.clock.advance(5);

@@ -9,7 +9,9 @@ import {
   mayAnywhere,
   mayOn,
 } from '@keyferry/identity';
+import type { Store } from '@keyferry/store';
 import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify';
+import { inNamedTenant } from './named-tenant.ts';
 import { pathOf } from './routes/key-path.ts';
 
 /**
@@ -17,6 +19,9 @@ import { pathOf } from './routes/key-path.ts';
  * route comes to by itself, or nothing but to be known.
  */
 export type Needs = 'nothing' | { scope: Scope | 'operator' } | { onPath: PathPermission } | { onEach: PathPermission };
+
+/** The same where nothing is an object without members. */
+export type NeededHere = Exclude<Needs, 'nothing'> | Record<never, never>;
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -36,6 +41,8 @@ interface Doors {
   authenticators: readonly Authenticator[];
   /** Told of changes that were made here. */
   directory: Pick<Directory, 'changed'>;
+  /** Where the tenant that a request names is looked up. */
+  store: Store;
   now: () => Date;
 }
 
@@ -43,14 +50,15 @@ interface Doors {
  * Refuses requests without a credential that is known, and those whose identity lacks what the route needs. Every route has
  * to say what it needs.
  */
-export function guardRoutes(app: Pick<FastifyInstance, 'addHook'>, { authenticators, directory, now }: Doors): void {
+export function guardRoutes(app: Pick<FastifyInstance, 'addHook'>, doors: Doors): void {
+  const { authenticators, directory, store, now } = doors;
   app.addHook('onRoute', refuseOpenRoute);
   app.addHook('onRequest', async (request) => {
     const circumstances = () => ({ address: request.ip, now: now() });
     request.may = (permission, path) => mayOn(request.identity, permission, path, circumstances());
     request.askAgain = async () => {
-      request.identity = await identify(authenticators, request);
       const needs = needsOf(request);
+      request.identity = await inNamedTenant(store, await identify(authenticators, request), request, needs);
       if ('scope' in needs && !hasScope(request.identity, needs.scope)) throw forbiddenScope(needs.scope);
       // Before anything is read or looked up: whoever has it nowhere learns nothing of what there is.
       const permission = permissionOf(needs);
@@ -76,7 +84,7 @@ export function guardRoutes(app: Pick<FastifyInstance, 'addHook'>, { authenticat
 const changing: ReadonlySet<Scope | 'operator'> = new Set(['settings', 'operator'] as const);
 
 /** Of a route that is not there, and of one that asks for nothing, an object without members. */
-function needsOf({ routeOptions }: FastifyRequest): Exclude<Needs, 'nothing'> | Record<never, never> {
+function needsOf({ routeOptions }: FastifyRequest): NeededHere {
   const { needs = 'nothing' } = routeOptions.config;
   return needs === 'nothing' ? {} : needs;
 }
@@ -98,7 +106,7 @@ async function identify(authenticators: readonly Authenticator[], request: Fasti
   throw new KeyferryError('unauthorized', 'The request has no valid bearer token.');
 }
 
-function permissionOf(needs: ReturnType<typeof needsOf>): PathPermission | null {
+function permissionOf(needs: NeededHere): PathPermission | null {
   if ('onPath' in needs) return needs.onPath;
   return 'onEach' in needs ? needs.onEach : null;
 }

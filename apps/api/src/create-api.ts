@@ -45,6 +45,7 @@ import { policyRoutes } from './routes/policies.ts';
 import { revocationRoutes } from './routes/revocations.ts';
 import { secretWriteRoutes } from './routes/secret-writes.ts';
 import { secretRoutes } from './routes/secrets.ts';
+import { tenantRoutes } from './routes/tenants.ts';
 import { tokenRoutes } from './routes/tokens.ts';
 import { versionRoutes } from './routes/versions.ts';
 import { whoamiRoutes } from './routes/whoami.ts';
@@ -155,6 +156,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
         access.setValidatorCompiler(validatorWith('policy_invalid'));
         policyRoutes(access, options);
       });
+      tenantRoutes(v1, options);
       await v1.register(async (acts) => {
         // What these take as a body is no configuration.
         acts.setValidatorCompiler(validatorWith('request_invalid'));

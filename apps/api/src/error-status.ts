@@ -62,6 +62,7 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   backend_exists: 409,
   tenant_exists: 409,
   tenant_outdated: 409,
+  tenant_protected: 409,
   tenant_limit_reached: 409,
   identity_exists: 409,
   issuer_exists: 409,

@@ -4,8 +4,8 @@ import { KeyferryError } from '@keyferry/core';
 import { createEgressClient } from '@keyferry/egress';
 import { environmentAuthenticator, openIdentities } from '@keyferry/identity';
 import { createQueues, openRedis, waitForRedis } from '@keyferry/queue';
-import { createKeyring, loadMasterKey, openStore, waitForDatabase } from '@keyferry/store';
-import { createLog, runProcess, throttled } from '@keyferry/telemetry';
+import { createKeyring, forgetDeletedTenants, loadMasterKey, openStore, waitForDatabase } from '@keyferry/store';
+import { createLog, repeat, runProcess, throttled } from '@keyferry/telemetry';
 import { builtInVaults } from '@keyferry/vaults';
 import { type Api, createApi } from './create-api.ts';
 import { readEnvironment } from './environment.ts';
@@ -16,6 +16,8 @@ import { loadToken, type TokenSource } from './token.ts';
 /** Serves the HTTP interface. Any number of these may run. */
 
 const startDeadlineMs = 30_000;
+/** So long after a tenant is deleted its data keys and values are in memory at most. */
+const forgetPauseMs = 5_000;
 
 const log = createLog({ name: 'keyferry-api', level: process.env.KEYFERRY_LOG_LEVEL || 'info' });
 
@@ -53,6 +55,12 @@ await runProcess(log, async () => {
   const secrets = createSecretReader(services, { checkIntervalMs: environment.checkIntervalMs });
   const flushes = openFlushChannel(redis, queuePrefix, secrets.flush, () => reportError('redis does not answer'));
 
+  const forgetting = repeat(
+    () => forgetDeletedTenants(store, keyring, secrets.flush),
+    forgetPauseMs,
+    () => reportError('whose keys are to be forgotten could not be asked'),
+  );
+
   const identities = openIdentities({ ...services, egress });
   const { directory } = identities;
   const authenticators = [environmentAuthenticator({ token, revokeToken }), ...identities.authenticators];
@@ -80,6 +88,7 @@ await runProcess(log, async () => {
     await api.close();
     await identities.close();
     await certificates?.stop();
+    await forgetting.stop();
     flushes.close();
     await secrets.close();
     await connections.close();

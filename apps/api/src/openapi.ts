@@ -15,6 +15,7 @@ const tags = [
   'notifications',
   'identities',
   'policies',
+  'tenants',
   'health',
 ];
 
@@ -28,7 +29,8 @@ export async function describeApi(app: Api): Promise<void> {
       info: {
         title: 'Keyferry',
         version: '1',
-        description: 'Carries secrets out of the vaults a company has into one encrypted key store.',
+        description:
+          'Carries secrets out of the vaults a company has into one encrypted key store. A request is for the tenant of whose token it brings; an operator names another one, by id or name, in the header x-keyferry-tenant.',
       },
       components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
       tags: tags.map((name) => ({ name })),

@@ -8,6 +8,8 @@ const everywhere: ErrorCode[] = [
   'unauthorized',
   'forbidden',
   'rate_limited',
+  'tenant_suspended',
+  'tenant_not_found',
   'internal',
   'database_unavailable',
 ];

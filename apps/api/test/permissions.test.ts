@@ -21,7 +21,7 @@ beforeAll(async () => {
   for (const path of ['mine/a', 'mine/b', 'seen/a', 'hidden/a', 'hidden/b', 'hidden/token']) put(path, 'one');
   for (let index = 0; index < 30; index++)
     put(`bulk/${index % 3 === 0 ? 'shown' : 'kept'}-${String(index).padStart(2, '0')}`, 'x');
-  api = await startTestApi({ authenticator: known });
+  api = await startTestApi({ authenticators: [known] });
   cleanup.defer(() => api.close());
   await api.call('POST', '/v1/federation/backends', {
     name: 'main',

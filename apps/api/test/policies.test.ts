@@ -14,7 +14,7 @@ let clock = new Date('2026-05-01T00:00:00Z');
 let ids: Record<string, string>;
 
 beforeAll(async () => {
-  api = await startTestApi({ authenticator: known, now: () => clock });
+  api = await startTestApi({ authenticators: [known], now: () => clock });
   cleanup.defer(() => api.close());
   await api.query(`INSERT INTO keyferry.tenants (id, name) VALUES ('${elsewhere}', 'elsewhere')`);
   const rows = await api.query(`

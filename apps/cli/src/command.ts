@@ -1,7 +1,7 @@
 import { createClient, type KeyferryClient } from '@keyferry/client';
 import { type Command, InvalidArgumentError } from 'commander';
-import type { ApiClient } from './api/client.ts';
-import { locate, locateApi } from './api/locate.ts';
+import { type ApiClient, createApiClient } from './api/client.ts';
+import { locate, type Place, tenantHeaders } from './api/locate.ts';
 import { exitCodeOf, exitCodes } from './exit-codes.ts';
 import { createOutput, type Io, type Output } from './output/output.ts';
 import { reportError } from './output/report-error.ts';
@@ -47,15 +47,17 @@ export function addCommand<Options = object>(parent: Command, host: Host, spec: 
   const command = parent.command(spec.usage).description(spec.summary);
   spec.options?.(command);
   command.option('--json', 'print JSON, for machines');
+  command.option('--tenant <tenant>', 'for this tenant, by name or id', tenantNamed);
   command.addHelpText('after', `\nExample:\n  $ keyferry ${spec.example}`);
   return command.action(async () => {
-    const options: Options & { json?: boolean } = command.opts();
+    const options: Options & { json?: boolean; tenant?: string } = command.opts();
     const output = createOutput(host.io, options.json === true);
     const args = command.processedArgs.flat().map((value: string | undefined) => value ?? '');
-    const { env } = host.io;
+    const env = options.tenant === undefined ? host.io.env : { ...host.io.env, KEYFERRY_TENANT: options.tenant };
     try {
-      const client = () => createClient({ ...locate(env), environment: env });
-      host.end((await spec.run({ options, args, output, env, api: () => locateApi(env), client })) ?? exitCodes.ok);
+      const client = () => createClient({ ...withTenant(locate(env)), environment: env });
+      const api = () => createApiClient(locate(env));
+      host.end((await spec.run({ options, args, output, env, api, client })) ?? exitCodes.ok);
     } catch (error) {
       reportError(host.io, output.json, error);
       host.end(exitCodeOf(error));
@@ -63,10 +65,23 @@ export function addCommand<Options = object>(parent: Command, host: Host, spec: 
   });
 }
 
+/** The client's settings for a place, whose tenant every request of it names. */
+function withTenant({ url, token, tenant }: Place) {
+  const named = tenantHeaders(tenant);
+  const fetching: typeof fetch = (target, init) => fetch(target, { ...init, headers: { ...init?.headers, ...named } });
+  return { url, token, fetch: fetching };
+}
+
 /** For options that take a number of items. */
 export function count(text: string): number {
   if (!/^[1-9]\d{0,6}$/.test(text)) throw new InvalidArgumentError('It has to be a whole number above 0.');
   return Number(text);
+}
+
+/** A variable that isn't set must not let a command be for another tenant than was meant. */
+function tenantNamed(text: string): string {
+  if (text === '') throw new InvalidArgumentError('It has to be a name or an id.');
+  return text;
 }
 
 /** For options that can be given more than once. */

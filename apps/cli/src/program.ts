@@ -21,6 +21,7 @@ import { ruleCommands } from './commands/rule.ts';
 import { runCommand } from './commands/run.ts';
 import { secretsCommands } from './commands/secrets.ts';
 import { syncCommand } from './commands/sync.ts';
+import { tenantCommands } from './commands/tenant.ts';
 import { tokenCommands } from './commands/token.ts';
 import { upCommand } from './commands/up.ts';
 import { whoamiCommand } from './commands/whoami.ts';
@@ -31,6 +32,7 @@ const environmentHelp = `Environment:
   KEYFERRY_URL     where Keyferry's API is (default: the one that \`keyferry up\` runs here)
   KEYFERRY_TOKEN   its token
   KEYFERRY_CA_FILE certificates of authorities to trust beside the usual ones
+  KEYFERRY_TENANT  the tenant that commands are for, as --tenant says (default: the token’s own)
   NO_COLOR         no colours`;
 
 /** Every command, in the order in which a newcomer meets them. */
@@ -74,6 +76,7 @@ export function createProgram(host: Host): Command {
     issuerCommands,
     policyCommands,
     whoamiCommand,
+    tenantCommands,
     doctorCommand,
     migrateCommand,
   ])

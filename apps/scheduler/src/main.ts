@@ -1,13 +1,13 @@
 import { collectNotices, relayOutbox } from '@keyferry/events';
-import { claimDue, prune, reconcile, sweep } from '@keyferry/pipeline';
+import { claimDue, prune, purgeDeleted, reconcile, sweep } from '@keyferry/pipeline';
 import { createQueues, openRedis, waitForRedis } from '@keyferry/queue';
 import { openStore, waitForDatabase } from '@keyferry/store';
 import { createLog, repeat, runProcess, serveHealth, throttled } from '@keyferry/telemetry';
 import { readEnvironment } from './environment.ts';
 
 /**
- * Claims due backends, finds lost work, does what is due by time, relays events and matches them with the rules of
- * notifications. Any number of schedulers may run.
+ * Claims due backends, finds lost work, does what is due by time, removes what deleted tenants had, relays events and matches
+ * them with the rules of notifications. Any number of schedulers may run.
  */
 
 const startDeadlineMs = 30_000;
@@ -46,6 +46,7 @@ await runProcess(log, async () => {
     repeat(() => reconcile(services, environment.settleMs), pollMs * reconcilePauses, failed('reconciling')),
     repeat(() => sweep(services), sweepPauseMs, failed('sweeping')),
     repeat(() => prune(services), prunePauseMs, failed('pruning')),
+    repeat(() => purgeDeleted(services), sweepPauseMs, failed('purging deleted tenants')),
     repeat(() => relayOutbox({ store, redis, prefix, log, now }), pollMs, failed('relaying events')),
     repeat(() => collectNotices(services), pollMs, failed('collecting notices')),
   ];

@@ -3,7 +3,7 @@ import { createEgressClient } from '@keyferry/egress';
 import { createDeliverer } from '@keyferry/events';
 import { runJob } from '@keyferry/pipeline';
 import { createQueues, openRedis, startWorkers, waitForRedis } from '@keyferry/queue';
-import { createKeyring, loadMasterKey, openStore, waitForDatabase } from '@keyferry/store';
+import { createKeyring, forgetDeletedTenants, loadMasterKey, openStore, waitForDatabase } from '@keyferry/store';
 import { createLog, repeat, runProcess, serveHealth, throttled } from '@keyferry/telemetry';
 import { builtInVaults } from '@keyferry/vaults';
 import { readEnvironment } from './environment.ts';
@@ -16,6 +16,8 @@ import { readEnvironment } from './environment.ts';
 const startDeadlineMs = 30_000;
 const drainGraceMs = 15_000;
 const deliveryPollMs = 1_000;
+/** So long after a tenant is deleted its data keys are in memory at most. */
+const forgetPauseMs = 5_000;
 /** Jobs that wait longer than this while nothing moves here mean that this worker is stuck. */
 const stuckAfterMs = 120_000;
 
@@ -86,6 +88,11 @@ await runProcess(log, async () => {
       log.debug({ error: error as Error }, 'delivering notices');
     },
   );
+  const forgetting = repeat(
+    () => forgetDeletedTenants(store, keyring),
+    forgetPauseMs,
+    () => reportError('whose keys are to be forgotten could not be asked'),
+  );
   const health = await serveHealth(environment.health, async () => {
     const waiting = Object.values(await queues.oldestWaitingMs(Date.now()));
     const oldestWaitingMs = Math.max(...waiting);
@@ -98,6 +105,7 @@ await runProcess(log, async () => {
   return async () => {
     // A receiver has less time than jobs have to end.
     await Promise.all([workers.drain(drainGraceMs), deliverer.stop().then(() => delivering.stop())]);
+    await forgetting.stop();
     await egress.close();
     await health.close();
     await connections.close();

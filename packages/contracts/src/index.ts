@@ -24,5 +24,6 @@ export * from './policy.ts';
 export { refusalOf } from './refusal.ts';
 export * from './revocation.ts';
 export * from './secret.ts';
+export * from './tenant.ts';
 export * from './token.ts';
 export * from './token-issuer.ts';

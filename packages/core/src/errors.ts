@@ -160,6 +160,7 @@ export const errorCatalogue = {
   tenant_exists: 'Choose another name for the tenant.',
   tenant_suspended: 'An operator lets it go on: `keyferry tenant resume <name>`.',
   tenant_outdated: 'See its state with `keyferry tenant show <name>`.',
+  tenant_protected: 'Suspend or delete another tenant: this one is needed to manage the others.',
   tenant_limit_reached:
     'Remove what is not needed any more, or let an operator raise the limit: `keyferry tenant limit <name>`.',
   identity_not_found: 'List the identities with `keyferry identity list`.',

@@ -2,8 +2,8 @@ import { toCloudEvent } from '@keyferry/contracts';
 import { forEachDespiteErrors } from '@keyferry/core';
 import type { Redis } from '@keyferry/queue';
 import {
-  allTenants,
   backendsWithUndeliveredEvents,
+  keptTenants,
   redeliverEvents,
   relayEvents,
   type Store,
@@ -71,7 +71,8 @@ async function restoreStream({ store, redis, prefix, now }: RelayOptions): Promi
   const [exists, known] = await Promise.all([redis.exists(stream), redis.get(noted)]);
   if (exists && known === run) return;
   const since = new Date(now().getTime() - refillMs);
-  for (const tenantId of await allTenants(store)) await store.inTenant(tenantId, (tx) => redeliverEvents(tx, since));
+  // What a suspended tenant's readers would have missed waits until it goes on.
+  for (const tenantId of await keptTenants(store)) await store.inTenant(tenantId, (tx) => redeliverEvents(tx, since));
   // A group is the one way to make an empty stream.
   if (!exists) await redis.xgroup('CREATE', stream, 'keyferry', '$', 'MKSTREAM');
   await redis.set(noted, run);

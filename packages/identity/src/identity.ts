@@ -62,3 +62,6 @@ export const forbiddenScope = (scope: Scope | 'operator'): KeyferryError =>
   new KeyferryError('forbidden', `The identity may not do this: it lacks the scope "${scope}".`, {
     details: { scope },
   });
+
+/** What grants nothing. */
+export const noGrants: Grants = { find: () => null, anywhere: () => false };

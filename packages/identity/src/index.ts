@@ -9,5 +9,6 @@ export {
   type Identity,
   mayAnywhere,
   mayOn,
+  noGrants,
 } from './identity.ts';
 export { type Identities, openIdentities } from './open-identities.ts';

@@ -1,7 +1,7 @@
 import { type Claims, KeyferryError } from '@keyferry/core';
 import type { IdentityRow, TokenIssuer } from '@keyferry/store';
-import type { Identity } from './identity.ts';
-import { noGrants, type TenantAccess } from './tenant-access.ts';
+import { type Identity, noGrants } from './identity.ts';
+import type { TenantAccess } from './tenant-access.ts';
 
 /** What a signed token says of who has it. */
 export interface Signed {

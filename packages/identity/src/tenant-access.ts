@@ -1,5 +1,5 @@
 import { compileGrants, type Grants, policiesFor, type Subject } from '@keyferry/core';
-import { inRange, parseAddress, parseRange } from '@keyferry/egress';
+import { inRanges } from '@keyferry/egress';
 import type { IdentityRow, StoredAccess, TokenIssuer } from '@keyferry/store';
 import { keepAtMost } from './kept.ts';
 
@@ -28,7 +28,7 @@ export function tenantAccess({ tenant, revision, identities, issuers, policies }
     const key = applying.map(({ id }) => id).join();
     const known = ofPolicies.get(key);
     if (known) return known;
-    const grants = compileGrants(applying, isInRanges);
+    const grants = compileGrants(applying, inRanges);
     ofPolicies.set(key, grants);
     return grants;
   }
@@ -47,16 +47,4 @@ export function tenantAccess({ tenant, revision, identities, issuers, policies }
       return grants;
     },
   };
-}
-
-/** What grants nothing. */
-export const noGrants: Grants = { find: () => null, anywhere: () => false };
-
-function isInRanges(address: string, ranges: readonly string[]): boolean {
-  const parsed = parseAddress(address);
-  if (parsed === null) return false;
-  return ranges.some((text) => {
-    const range = parseRange(text);
-    return range !== null && inRange(parsed, range);
-  });
 }

@@ -13,6 +13,7 @@ export { previewRemoval, type RemovalResult, requestRemoval } from './remove-bac
 export * from './requests.ts';
 export { claimDue } from './scheduling/claim.ts';
 export { prune } from './scheduling/prune.ts';
+export { purgeDeleted } from './scheduling/purge.ts';
 export { reconcile } from './scheduling/reconcile.ts';
 export { sweep } from './scheduling/sweep.ts';
 export type { CoordinationServices, Services } from './services.ts';

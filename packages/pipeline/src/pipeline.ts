@@ -10,6 +10,7 @@ import {
   getCycle,
   Overtaken,
   type Shard,
+  tenantStanding,
 } from '@keyferry/store';
 import { handleFailure } from './failure.ts';
 import type { Services } from './services.ts';
@@ -31,6 +32,7 @@ export interface Claim {
   cycle: Cycle;
   /** Null for a stage without shards. */
   shard: Shard | null;
+  maxKeys: number | null;
 }
 
 /**
@@ -59,16 +61,19 @@ export async function runJob(services: Services, job: StageJob, signal: AbortSig
 
 async function claimWork(services: Services, job: StageJob): Promise<Claim | null> {
   return await services.store.inTenant(job.tenant_id, async (tx): Promise<Claim | null> => {
+    const { state, max_keys } = await tenantStanding(tx);
+    // Reconciling dispatches it again once the tenant goes on.
+    if (state !== 'active') return null;
     const shard = job.stage === 'sync' ? await claimShard(tx, job) : null;
     if (job.stage === 'sync' && !shard) return null;
     const cycle = shard ? await getCycle(tx, job.cycle_id) : await claimStage(tx, job);
-    return cycle && { backend: await getBackend(tx, cycle.backend_id), cycle, shard };
+    return cycle && { backend: await getBackend(tx, cycle.backend_id), cycle, shard, maxKeys: max_keys };
   });
 }
 
 async function runStage(
   services: Services,
-  { backend, cycle, shard }: Claim,
+  { backend, cycle, shard, maxKeys }: Claim,
   connect: () => Promise<Connection>,
   calls: CallCounts,
   signal: AbortSignal,
@@ -77,6 +82,7 @@ async function runStage(
     services,
     backend,
     cycle,
+    maxKeys,
     ...parseSettings(backend),
     connect,
     takeCalls: () => takeCalls(calls),

@@ -13,7 +13,15 @@ export interface TenantsTable {
   max_open_cycles: number | null;
   state_changed_at: Generated<Date>;
   deletion_requested_by: string | null;
+  /** When the last row of a deleted tenant was removed. */
+  purged_at: NullableTimestamp;
   created_at: Generated<Date>;
+}
+
+/** How many keys a tenant has: the sum of its rows, which the database itself writes. */
+export interface KeyCountsTable {
+  tenant_id: string;
+  keys: number;
 }
 
 export interface IdentitiesTable {

@@ -16,6 +16,7 @@ import { codeOf, type Tx } from './database.ts';
 import { credentialsBinding, type TenantKeys } from './encryption/keyring.ts';
 import { columnOf } from './id-or-name.ts';
 import type { Database } from './schema.ts';
+import { refuseBackendBeyondLimit } from './tenant-standing.ts';
 
 export type Backend = Omit<Selectable<Database['backends']>, 'credentials' | 'credentials_key_id' | 'flush_generation'>;
 
@@ -107,7 +108,7 @@ export const shownBackend = [
 /** Members of `config` that say nothing of where the container is. */
 const sameContainer = sql`'{credentials_path,calls_per_second,parallelism}'::text[]`;
 
-/** Registers a backend, due at once. `backend_exists` if the tenant has one of that name. */
+/** Registers a backend, due at once. Throws `backend_exists` or `tenant_limit_reached`. */
 export async function createBackend(
   tx: Tx,
   input: { tenantId: string; id?: string; settings: BackendSettings; keys: TenantKeys; now: Date },
@@ -115,6 +116,7 @@ export async function createBackend(
   const { tenantId, keys, now } = input;
   const { auth, ...settings } = input.settings;
   const id = input.id ?? randomUUID();
+  await refuseBackendBeyondLimit(tx);
   return (await refusingDuplicates(settings.name, () =>
     tx
       .insertInto('backends')

@@ -3,6 +3,7 @@ import { type Selectable, sql } from 'kysely';
 import { addCounts } from './counts.ts';
 import type { Store, Tx } from './database.ts';
 import type { Database } from './schema.ts';
+import { roomForCycles } from './tenant-standing.ts';
 
 export type Cycle = Selectable<Database['cycles']>;
 
@@ -27,10 +28,12 @@ export async function tenantsDue(store: Store, now: Date): Promise<string[]> {
 }
 
 /**
- * Opens a full cycle for each due backend of a tenant, the never synced ones first, and moves its next time on. Any
- * number of schedulers may call it: each due time is claimed once.
+ * Opens a full cycle for each due backend of a tenant, the never synced ones first, and moves its next time on; no more of
+ * them than the tenant may have open. Any number of schedulers may call it: each due time is claimed once.
  */
-export async function claimDueBackends(tx: Tx, now: Date, limit: number): Promise<Dispatch[]> {
+export async function claimDueBackends(tx: Tx, now: Date, most: number): Promise<Dispatch[]> {
+  const limit = await roomForCycles(tx, most);
+  if (limit === 0) return [];
   const due = await tx
     .selectFrom('backends as b')
     .select(['b.id', 'b.tenant_id', 'b.sync_interval_seconds', 'b.phase'])

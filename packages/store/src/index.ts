@@ -18,6 +18,7 @@ export { channelBinding, createKeyring, type Keyring, type TenantKeys, valueBind
 export { loadMasterKey, type MasterKey, type MasterKeySource } from './encryption/master-key.ts';
 export * from './failures.ts';
 export * from './findings.ts';
+export * from './forget-deleted-tenants.ts';
 export { remoteHash } from './hash.ts';
 export * from './heal-intents.ts';
 export * from './holds.ts';
@@ -48,6 +49,7 @@ export * from './outbox.ts';
 export * from './owned-keys.ts';
 export * from './policies.ts';
 export * from './policy-subjects.ts';
+export { notePurged, purgeTenantRows, tenantsToPurge } from './purge-tenant.ts';
 export * from './put-key.ts';
 export * from './read-secrets.ts';
 export * from './reconcile.ts';
@@ -60,6 +62,31 @@ export * from './select-keys.ts';
 export * from './shards.ts';
 export * from './sweep.ts';
 export * from './tenant-access.ts';
+export * from './tenant-deletion.ts';
+export {
+  keysOfTenant,
+  refuseKeyBeyondLimit,
+  roomForKeys,
+  sumKeyCounts,
+  type TenantStanding,
+  tenantStanding,
+} from './tenant-standing.ts';
+export {
+  type ByOperator,
+  countsOfTenant,
+  createTenant,
+  findTenant,
+  getTenant,
+  listTenants,
+  operatorsName,
+  resumeTenant,
+  suspendTenant,
+  type Tenant,
+  type TenantCounts,
+  type TenantLimits,
+  unknownTenant,
+  updateTenant,
+} from './tenants.ts';
 export * from './token-issuers.ts';
 export * from './tokens.ts';
 export * from './wait.ts';

@@ -26,6 +26,7 @@ import type { Generated } from 'kysely';
 import type {
   AccessRevisionsTable,
   IdentitiesTable,
+  KeyCountsTable,
   PoliciesTable,
   TenantsTable,
   TokenIssuersTable,
@@ -48,6 +49,7 @@ export interface Database {
     retired_at: NullableTimestamp;
   };
   tenants: TenantsTable;
+  key_counts: KeyCountsTable;
   identities: IdentitiesTable;
   tokens: TokensTable;
   token_issuers: TokenIssuersTable;

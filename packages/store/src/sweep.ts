@@ -3,8 +3,15 @@ import type { Store, Tx } from './database.ts';
 
 /** What nobody needs any more is removed: set-based, so many rows at a time. */
 
+/** Those that something is done for: the suspended ones rest. */
 export async function allTenants(store: Store): Promise<string[]> {
   const { rows } = await sql<{ id: string }>`SELECT keyferry.all_tenants() AS id`.execute(store.global);
+  return rows.map((row) => row.id);
+}
+
+/** All that are not deleted: what is done to what they have, not for them. */
+export async function keptTenants(store: Store): Promise<string[]> {
+  const { rows } = await sql<{ id: string }>`SELECT keyferry.tenants_kept() AS id`.execute(store.global);
   return rows.map((row) => row.id);
 }
 

@@ -1,4 +1,4 @@
-import { KeyferryError, type Policy } from '@keyferry/core';
+import type { Policy } from '@keyferry/core';
 import type { Selectable } from 'kysely';
 import type { TenantsTable } from './access-tables.ts';
 import type { Tx } from './database.ts';
@@ -31,13 +31,6 @@ export async function readAccess(tx: Tx, tenantId: string): Promise<StoredAccess
   const issuers = await listIssuers(tx);
   const policies = await readPolicies(tx);
   return { tenant, revision: row?.revision ?? 0, identities, issuers, policies };
-}
-
-/** The transaction's tenant. Throws `tenant_not_found`. */
-export async function getTenant(tx: Tx, id: string): Promise<StoredAccess['tenant']> {
-  const row = await findTenant(tx, id);
-  if (!row) throw new KeyferryError('tenant_not_found', `There is no tenant "${id}".`);
-  return row;
 }
 
 async function findTenant(tx: Tx, id: string): Promise<StoredAccess['tenant'] | undefined> {

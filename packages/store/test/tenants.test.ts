@@ -21,30 +21,6 @@ let store: Store;
 const other = '11111111-1111-4111-8111-111111111111';
 let backendId: string;
 
-const tenantTables = [
-  'encryption_keys',
-  'backends',
-  'holds',
-  'keys',
-  'hold_keys',
-  'key_versions',
-  'backups',
-  'cycles',
-  'shards',
-  'candidates',
-  'failures',
-  'cycle_issues',
-  'key_changes',
-  'findings',
-  'outbox',
-  'audit_log',
-  'channels',
-  'notification_rules',
-  'notification_cursors',
-  'notices',
-  'tenants',
-];
-
 beforeAll(async () => {
   database = await createDatabase();
   store = openStore({ connectionString: database.url });
@@ -73,9 +49,39 @@ test('the application role can’t bypass row-level security', async () => {
   expect(rows).toEqual([{ name: 'keyferry_app', unsafe: false }]);
 });
 
-test.each(tenantTables)('a query without a tenant set returns nothing: %s', async (table) => {
-  const { rows } = await sql`SELECT * FROM ${sql.table(table)}`.execute(store.global);
-  expect(rows).toEqual([]);
+test('a query without a tenant set returns nothing, of whichever table that has tenants', async () => {
+  const { rows: tables } = await sql<{ name: string }>`
+    SELECT c.relname AS name FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id'
+    WHERE c.relnamespace = 'keyferry'::regnamespace AND c.relkind = 'r' AND NOT a.attisdropped`.execute(store.global);
+  expect(tables.length).toBeGreaterThan(25);
+  for (const { name } of [...tables, { name: 'tenants' }]) {
+    const { rows } = await sql`SELECT * FROM ${sql.table(name)}`.execute(store.global);
+    expect([name, rows]).toEqual([name, []]);
+  }
+});
+
+test('a tenant sees and locks its own row alone, and changes nothing of it', async () => {
+  await store.inTenant(other, async (tx) => {
+    const rows = await tx.selectFrom('tenants').select('id').forNoKeyUpdate().execute();
+    expect(rows).toEqual([{ id: other }]);
+  });
+  const change = (id: string) =>
+    store.inTenant(other, (tx) =>
+      tx.updateTable('tenants').set({ max_keys: null }).where('id', '=', id).executeTakeFirst(),
+    );
+  await expect(change(other)).rejects.toThrow(/row-level security/);
+  expect(Number((await change(defaultTenantId)).numUpdatedRows)).toBe(0);
+});
+
+test('an operator sees tenants and nothing that is theirs', async () => {
+  await store.asOperator(async (tx) => {
+    expect((await tx.selectFrom('tenants').select('name').execute()).map(({ name }) => name).sort()).toEqual([
+      'default',
+      'other',
+    ]);
+    expect(await listBackends(tx)).toEqual([]);
+    expect(await tx.selectFrom('encryption_keys').selectAll().execute()).toEqual([]);
+  });
 });
 
 test('every table but the two without a tenant has forced row-level security', async () => {
@@ -127,7 +133,10 @@ test('functions across tenants return ids, and revisions, which tell nothing', a
     { name: 'all_tenants', result: 'SETOF uuid' },
     { name: 'backends_with_undelivered_events', result: 'TABLE(tenant_id uuid, backend_id uuid)' },
     { name: 'issuers_named', result: 'TABLE(tenant_id uuid, issuer_id uuid)' },
+    { name: 'tenants_deleted', result: 'SETOF uuid' },
     { name: 'tenants_due', result: 'SETOF uuid' },
+    { name: 'tenants_kept', result: 'SETOF uuid' },
+    { name: 'tenants_to_purge', result: 'SETOF uuid' },
     { name: 'tenants_with_due_notices', result: 'SETOF uuid' },
     { name: 'tenants_with_notices_to_collect', result: 'SETOF uuid' },
     { name: 'tenants_with_open_cycles', result: 'SETOF uuid' },

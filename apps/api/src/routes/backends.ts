@@ -67,6 +67,7 @@ const badSettings = [
   'credentials_cycle',
   'credentials_withdrawn',
   'backend_exists',
+  'tenant_limit_reached',
   ...vaultRefusals,
 ] as const;
 

@@ -14,6 +14,7 @@ const refusals = [
   'path_unmapped',
   'path_contested',
   'path_taken',
+  'tenant_limit_reached',
   'proxied_read_only',
   'writes_disabled',
   'precondition_failed',

@@ -1,6 +1,6 @@
 import { whoamiAnswer } from '@keyferry/contracts';
 import { scopes } from '@keyferry/core';
-import { getTenant } from '@keyferry/store';
+import { tenantStanding } from '@keyferry/store';
 import type { Api, ApiOptions } from '../create-api.ts';
 import { responses } from '../responses.ts';
 
@@ -17,11 +17,11 @@ export function whoamiRoutes(app: Api, { store }: ApiOptions): void {
       },
     },
     async ({ identity }) => {
-      const { id, name } = await store.inTenant(identity.tenantId, (tx) => getTenant(tx, identity.tenantId));
+      const { name } = await store.inTenant(identity.tenantId, tenantStanding);
       return {
         actor: identity.actor,
         identity_id: identity.id,
-        tenant: { id, name },
+        tenant: { id: identity.tenantId, name },
         scopes: scopes.filter((scope) => identity.scopes.has(scope)),
         operator: identity.operator,
       };

@@ -49,8 +49,8 @@ export interface TestApi {
   ): Promise<Answer>;
   /** What the owner of the database sees. */
   query(sql: string, parameters?: unknown[]): Promise<Record<string, unknown>[]>;
-  /** Does all work that open cycles wait for, here and now. */
-  work(): Promise<void>;
+  /** Does all work that open cycles of a tenant wait for, here and now; of the default one where none is named. */
+  work(tenantId?: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -63,8 +63,8 @@ export interface TestApiOptions {
   network?: Partial<NetworkOptions>;
   /** The token for revoking keys. */
   revokeToken?: string;
-  /** Who else is known. */
-  authenticator?: Authenticator;
+  /** Who is known beside those whose tokens the environment gives. */
+  authenticators?: Authenticator[];
   /** Kinds of vaults beside those that are built in. */
   moreVaults?: VaultRegistry;
   /** Another instance, on the database and in Redis of this one. */
@@ -115,7 +115,7 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
     egress,
     authenticators: [
       environmentAuthenticator({ token, revokeToken: options.revokeToken }),
-      ...(options.authenticator ? [options.authenticator] : []),
+      ...(options.authenticators ?? []),
       ...identities.authenticators,
     ],
     directory: identities.directory,
@@ -142,10 +142,10 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
     },
     query: (sql, parameters = []) =>
       asAdmin(database.ownerUrl, async (client) => (await client.query(sql, parameters)).rows),
-    async work() {
-      const later = new Date(Date.now() + 3_600_000);
+    async work(tenantId = defaultTenantId) {
+      const later = new Date(services.now().getTime() + 3_600_000);
       for (;;) {
-        const jobs = await store.inTenant(defaultTenantId, (tx) => expectedJobs(tx, later));
+        const jobs = await store.inTenant(tenantId, (tx) => expectedJobs(tx, later));
         if (jobs.length === 0) return;
         for (const { attempts: _, ...job } of jobs) await runJob(services, job, new AbortController().signal);
       }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { KeyferryError } from '@keyferry/core';
 import { ApiError } from './api-error.ts';
+import { type Place, tenantHeaders } from './locate.ts';
 
 /** What a flush answers. */
 interface Flushed {
@@ -39,7 +40,7 @@ const deadlineMs = 30_000;
 /** Longer than the API takes for any answer that comes line by line. */
 const streamDeadlineMs = 11 * 60_000;
 
-export function createApiClient(url: string, token: string): ApiClient {
+export function createApiClient({ url, token, tenant }: Place): ApiClient {
   async function send(
     method: string,
     path: string,
@@ -50,6 +51,7 @@ export function createApiClient(url: string, token: string): ApiClient {
       if (value !== undefined) target.searchParams.set(name, String(value));
     const headers = {
       authorization: `Bearer ${token}`,
+      ...tenantHeaders(tenant),
       ...(body && { 'content-type': 'application/json' }),
       ...further,
     };

@@ -1,13 +1,22 @@
 import { readFileSync } from 'node:fs';
+import { tenantHeader } from '@keyferry/contracts';
 import { KeyferryError } from '@keyferry/core';
 import { type Home, homeOf, type Running, readHomeFile } from '../home.ts';
-import { type ApiClient, createApiClient } from './client.ts';
 import { trustAuthority } from './trust-authority.ts';
 
 /** Where the API is, and what opens it. */
 export interface Place {
   url: string;
   token: string;
+  /** The tenant that requests are for, where it isn't the token's own. */
+  tenant?: string | undefined;
+}
+
+/** What names the tenant of a request. Throws `tenant_not_found` for a name that no tenant and no header can have. */
+export function tenantHeaders(tenant: string | undefined): Record<string, string> {
+  if (tenant === undefined) return {};
+  if (!/^[\x21-\x7e]+$/.test(tenant)) throw new KeyferryError('tenant_not_found', `There is no tenant "${tenant}".`);
+  return { [tenantHeader]: tenant };
 }
 
 /**
@@ -15,18 +24,14 @@ export interface Place {
  * one is never sent anywhere else. Throws `usage_invalid`, `api_unavailable` or `unauthorized`.
  */
 export function locate(env: NodeJS.ProcessEnv): Place {
+  const tenant = env.KEYFERRY_TENANT || undefined;
   const home = homeOf(env);
   if (env.KEYFERRY_CA_FILE) trustAuthority(env.KEYFERRY_CA_FILE);
-  if (env.KEYFERRY_URL) return { url: checkedUrl(env.KEYFERRY_URL), token: env.KEYFERRY_TOKEN || noToken() };
+  if (env.KEYFERRY_URL) return { url: checkedUrl(env.KEYFERRY_URL), token: env.KEYFERRY_TOKEN || noToken(), tenant };
   const running = readHomeFile<Running>(home.running);
   if (!running)
     throw new KeyferryError('api_unavailable', `No Keyferry runs in ${home.folder}, and KEYFERRY_URL is not set.`);
-  return { url: running.api_url, token: env.KEYFERRY_TOKEN || readToken(home) };
-}
-
-export function locateApi(env: NodeJS.ProcessEnv): ApiClient {
-  const { url, token } = locate(env);
-  return createApiClient(url, token);
+  return { url: running.api_url, token: env.KEYFERRY_TOKEN || readToken(home), tenant };
 }
 
 function checkedUrl(text: string): string {

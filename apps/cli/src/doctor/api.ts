@@ -1,7 +1,8 @@
 import type { BackendAnswer, BackendList, BackendStatus } from '@keyferry/contracts';
 import { parseDuration } from '@keyferry/core';
 import type { ApiClient } from '../api/client.ts';
-import { locateApi } from '../api/locate.ts';
+import { createApiClient } from '../api/client.ts';
+import { locate } from '../api/locate.ts';
 import { route } from '../api/route.ts';
 import { plural, relative } from '../output/format.ts';
 import { type Finding, look } from './finding.ts';
@@ -12,7 +13,7 @@ const leastLatenessMs = 60_000;
 /** The API, and through it the backends. */
 export async function examineApi(env: NodeJS.ProcessEnv): Promise<Finding[]> {
   return await look('api', async () => {
-    const api = locateApi(env);
+    const api = createApiClient(locate(env));
     const { items } = await api.get<BackendList>('/federation/backends');
     const found: Finding = { name: 'api', result: 'ok', message: `${api.url} answers and takes the token` };
     return [found, ...(await examineBackends(api, items))];

@@ -60,7 +60,7 @@ export async function openHouse(opening: Opening, cleanup: AsyncDisposableStack)
   writeFileSync(home.running, JSON.stringify(running), { mode: 0o600 });
   signal.throwIfAborted();
   return {
-    api: createApiClient(apiUrl, readToken(home)),
+    api: createApiClient({ url: apiUrl, token: readToken(home) }),
     demoBackends: servers.demoVaults.map(({ kind, vault }) => demoBackend(kind, vault)),
     ownDatabase: settings.database === undefined,
     died,

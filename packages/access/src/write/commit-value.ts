@@ -9,6 +9,7 @@ import {
   keyEvents,
   moveKeys,
   noteOwned,
+  refuseKeyBeyondLimit,
   stampWrite,
   type TenantKeys,
   type Tx,
@@ -40,7 +41,7 @@ export interface RemoteSide {
 
 /**
  * Stores a value as a new version of its locked key, or with a new key, with all that tells of it, in the caller's
- * transaction. Null if somebody else made that key in the meantime.
+ * transaction. Null if somebody else made that key in the meantime. Throws `tenant_limit_reached`.
  */
 export async function commitValue(
   tx: Tx,
@@ -50,6 +51,8 @@ export async function commitValue(
   remote: RemoteSide | null,
 ): Promise<WrittenSecret | null> {
   const { backend, key, localPath, remotePath } = target;
+  // What is in the vault already is stored: it was looked at before it was written there.
+  if (!key && !remote) await refuseKeyBeyondLimit(tx, localPath);
   const lifecycle = parseLifecycle(backend);
   const settings = { lifecycle, maxVersions: backend.max_versions, now };
   const id = key?.id ?? randomUUID();

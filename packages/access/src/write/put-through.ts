@@ -1,4 +1,4 @@
-import { findWritableKey, type TenantKeys, type WritableKey } from '@keyferry/store';
+import { findWritableKey, refuseKeyBeyondLimit, type TenantKeys, type WritableKey } from '@keyferry/store';
 import { storedEtag } from '../etag.ts';
 import { isAgreed } from './agreed.ts';
 import { beginWrite } from './begin-write.ts';
@@ -33,6 +33,7 @@ export async function putThrough(
   // A cycle has carried what the first try of this request has written.
   if (attempt.repeated && agreed) return await unchanged(services, request, key, attempt);
   refuseUnmet(localPath, key, request, services.now());
+  if (!key) await services.store.inTenant(tenantId, (tx) => refuseKeyBeyondLimit(tx, localPath));
 
   return await withContainer(services, backend, async (connection, signal) => {
     const shared = { services, backend, connection, signal, context: { tenantId, keys, by } };

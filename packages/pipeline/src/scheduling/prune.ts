@@ -1,5 +1,5 @@
 import { forEachDespiteErrors } from '@keyferry/core';
-import { allTenants, pruneCycles, pruneEvents, pruneNotices, pruneRequests } from '@keyferry/store';
+import { allTenants, pruneCycles, pruneEvents, pruneNotices, pruneRequests, sumKeyCounts } from '@keyferry/store';
 import type { CoordinationServices } from '../services.ts';
 
 const days = 24 * 3600 * 1000;
@@ -28,6 +28,7 @@ export async function prune(services: CoordinationServices): Promise<void> {
     } while (more);
     await services.store.inTenant(tenantId, (tx) => pruneEvents(tx, ago(keptEvents)));
     await services.store.inTenant(tenantId, (tx) => pruneRequests(tx, ago(keptRequests)));
+    await services.store.inTenant(tenantId, sumKeyCounts);
     do {
       more = await services.store.inTenant(tenantId, (tx) =>
         pruneNotices(tx, { done: ago(keptNotices), failed: ago(keptFailedNotices) }),

@@ -17,6 +17,7 @@ import {
   noteKeyChanges,
   noteSeen,
   ownersOf,
+  roomForKeys,
   type Shard,
   type ShardRef,
   type StoredKey,
@@ -28,6 +29,7 @@ import type { SecretReading } from '@keyferry/vaults';
 import { conflictsIn, keepConflicts, keptIn, settleConflicts } from './conflicts.ts';
 import { type Decision, type DecisionInput, decide, pathTaken } from './decide.ts';
 import { readHistory } from './history.ts';
+import { withinLimit } from './key-limit.ts';
 import { isOwn } from './map-ref.ts';
 import { endedPushes, type Pushes, pushAhead } from './push.ts';
 import type { BackendRun, StageRun } from './stage-run.ts';
@@ -137,11 +139,12 @@ async function commitRound(
   };
   const atFirst = readings.map((item) => decideOn(item));
   const complete = backend.version_history ? await withHistory(run, shard, atFirst, known, decideOn) : atFirst;
-  const decisions = await pushAhead(run, complete, pushes, decideOn);
+  const decided = await pushAhead(run, complete, pushes, decideOn);
   const calls = run.takeCalls();
 
   return await services.store.inTenant(cycle.tenant_id, async (tx) => {
     await holdShard(tx, shard);
+    const decisions = withinLimit(decided, run.maxKeys === null ? null : await roomForKeys(tx));
     const context = {
       tenantId: cycle.tenant_id,
       backendId: backend.id,

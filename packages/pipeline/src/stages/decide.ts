@@ -200,6 +200,21 @@ export function pathTaken(item: Reading): Judged {
   return { ...nothingOf(item, null), outcome: 'skipped', issues: [issue] };
 }
 
+/** The tenant has as many keys as it may have, and this would be another. */
+export const beyondLimit = (item: Reading): Judged => ({
+  ...nothingOf(item, null),
+  outcome: 'skipped',
+  issues: [limitIssue(item.remote)],
+});
+
+export const limitIssue = (remotePath: string): Issue => ({
+  remotePath,
+  outcome: 'skipped',
+  code: 'tenant_limit_reached',
+  class: null,
+  message: `"${remotePath}" is not stored: the tenant has as many keys as it may have.`,
+});
+
 function issuesOf({ remote }: Reading, outcome: Outcome): Issue[] {
   if (outcome === 'conflicting') {
     const message = `"${remote}" was changed in the vault and here.`;

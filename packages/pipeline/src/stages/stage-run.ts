@@ -23,6 +23,8 @@ export interface BackendRun {
 /** What one run of a stage works with. Every write it makes is in a transaction that holds the stage's epoch. */
 export interface StageRun extends BackendRun {
   cycle: Cycle;
+  /** How many keys the tenant may have; null where there is no limit. */
+  maxKeys: number | null;
   /** Calls made to the vault since it was last asked, by operation. Ask before a transaction: it may run twice. */
   takeCalls: () => Record<string, number>;
 }

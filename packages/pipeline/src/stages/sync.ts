@@ -2,6 +2,7 @@ import { classOf, isTransient, KeyferryError, stageRetryDelay } from '@keyferry/
 import { type Dispatch, type Shard, type ShardRef, settleShard } from '@keyferry/store';
 import type { FetchOutcome, FetchRef, ListedFacts } from '@keyferry/vaults';
 import { commitPart, emptyPart, type Left, type Part } from './commit-part.ts';
+import { leaveOutBeyondLimit } from './key-limit.ts';
 import type { BackendRun, StageRun } from './stage-run.ts';
 
 /** A shard is written in parts of this many bytes of values, so that large values don't pile up. */
@@ -12,9 +13,12 @@ const patience = 40;
 /** Reads a shard's secrets and settles each: stored, restored, left as it is, or reported. */
 export async function syncShard(run: StageRun, shard: Shard): Promise<Dispatch[]> {
   const settle: Settle = (left, part) => commitPart(run, shard, left, part);
-  const refs = shard.refs.filter(([remote]) => run.scope.includes(remote) && !run.scope.excludes(remote));
-  if (refs.length === shard.refs.length) return await readShard(run, shard, settle);
-  const next = await leaveOut(run, shard, refs);
+  const included = shard.refs.filter(([remote]) => run.scope.includes(remote) && !run.scope.excludes(remote));
+  if (included.length < shard.refs.length) {
+    const next = await leaveOut(run, shard, included);
+    if (included.length === 0) return next;
+  }
+  const { refs, next } = await leaveOutBeyondLimit(run, { ...shard, refs: included });
   return refs.length > 0 ? await readShard(run, { ...shard, refs }, settle) : next;
 }
 

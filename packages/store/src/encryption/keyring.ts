@@ -1,6 +1,7 @@
 import { createSecretKey, type KeyObject, randomBytes, randomUUID } from 'node:crypto';
 import { KeyferryError } from '@keyferry/core';
 import type { Store, Tx } from '../database.ts';
+import { refuseDeleted } from '../tenant-standing.ts';
 import { keyedDigest, seal, unseal } from './cipher.ts';
 import type { MasterKey } from './master-key.ts';
 
@@ -20,8 +21,14 @@ export interface TenantKeys {
 }
 
 export interface Keyring {
-  /** Opened once for each tenant and kept in memory; a tenant's first call makes its keys. */
+  /**
+   * Opened once for each tenant and kept in memory; a tenant's first call makes its keys. Rejects with `tenant_not_found`
+   * once it is deleted.
+   */
   ofTenant(tenantId: string): Promise<TenantKeys>;
+  /** The tenants whose keys are in memory. */
+  held(): string[];
+  forget(tenantId: string): void;
 }
 
 /** What a ciphertext of a key's value is bound to. */
@@ -45,10 +52,13 @@ export function createKeyring(store: Store, masterKey: MasterKey): Keyring {
       keys.catch(() => opened.delete(tenantId));
       return keys;
     },
+    held: () => [...opened.keys()],
+    forget: (tenantId) => void opened.delete(tenantId),
   };
 }
 
 async function openKeys(tx: Tx, tenantId: string, masterKey: MasterKey): Promise<TenantKeys> {
+  await refuseDeleted(tx);
   await makeMissingKeys(tx, tenantId, masterKey);
   const rows = await tx.selectFrom('encryption_keys').selectAll().execute();
   const byId = new Map<string, KeyObject>();

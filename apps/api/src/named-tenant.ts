@@ -1,0 +1,57 @@
+import { tenantHeader } from '@keyferry/contracts';
+import { KeyferryError, type Scope } from '@keyferry/core';
+import { type Identity, noGrants } from '@keyferry/identity';
+import { findTenant, operatorsName, type Store, type Tenant, tenantStanding, unknownTenant } from '@keyferry/store';
+import type { FastifyRequest } from 'fastify';
+import type { NeededHere } from './authentication.ts';
+
+/**
+ * Who asks, as of the tenant that the request names. An operator may name any, and has their scopes there and no permission
+ * on paths: values stay the tenant's. Whoever else names another tenant than their own is told what they are told of one that
+ * there isn't, and what is looked at is their own tenant alone. Throws `tenant_not_found` or `tenant_suspended`.
+ */
+export async function inNamedTenant(
+  store: Store,
+  identity: Identity,
+  request: Pick<FastifyRequest, 'headers'>,
+  needs: NeededHere,
+): Promise<Identity> {
+  const named = request.headers[tenantHeader];
+  if (named === undefined) return identity;
+  if (typeof named !== 'string') throw unknownTenant(named.join(', '));
+  if (!identity.operator) return await ofOwnTenant(store, identity, named);
+  const tenant = await findTenant(store, named);
+  if (!tenant) throw unknownTenant(named);
+  if (tenant.id === identity.tenantId) return identity;
+  refuseAtRest(tenant, needs);
+  return { ...identity, tenantId: tenant.id, id: null, actor: operatorsName(identity.actor), grants: noGrants };
+}
+
+async function ofOwnTenant(store: Store, identity: Identity, named: string): Promise<Identity> {
+  const own = await store.inTenant(identity.tenantId, tenantStanding);
+  if (named !== identity.tenantId && named !== own.name) throw unknownTenant(named);
+  return identity;
+}
+
+/** What operators may do in the name of a tenant that rests: look, and change who and what there is. */
+const whileSuspended: readonly (Scope | 'operator')[] = ['federation:read', 'settings', 'audit:read', 'operator'];
+/** Of one that is deleted only what was done is left. */
+const afterDeletion: readonly (Scope | 'operator')[] = ['audit:read', 'operator'];
+
+function refuseAtRest({ id, name, state }: Pick<Tenant, 'id' | 'name' | 'state'>, needs: NeededHere): void {
+  const scope = 'scope' in needs ? needs.scope : null;
+  const may = (scopes: typeof whileSuspended) => scope !== null && scopes.includes(scope);
+  switch (state) {
+    case 'active':
+      return;
+    case 'suspended':
+    case 'deleting':
+      if (may(whileSuspended)) return;
+      throw new KeyferryError('tenant_suspended', `The tenant "${name}" is ${state}: nothing is begun for it.`, {
+        details: { state },
+      });
+    case 'deleted':
+      if (may(afterDeletion)) return;
+      throw unknownTenant(id);
+  }
+}

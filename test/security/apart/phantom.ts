@@ -1,0 +1,50 @@
+import { randomUUID } from 'node:crypto';
+import { remoteHash } from '@keyferry/store';
+import type { Everything } from '../../support/one-of-everything.ts';
+
+const uuid = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g;
+
+/** What a tenant has under other ids and names, of which there is nothing anywhere; and a text with these in place of its own. */
+export function phantomOf(theirs: Everything): { phantom: Everything; renamed(text: string): string } {
+  const mark = 'phantom';
+  const ids = new Map<string, string>();
+  const idFor = (id: string) => ids.get(id) ?? ids.set(id, randomUUID()).get(id) ?? id;
+  const hash = remoteHash(`${mark}/remote`);
+  const renamed = (text: string) => text.replaceAll(theirs.mark, mark).replace(uuid, idFor);
+  const other = (value: unknown): unknown => {
+    if (typeof value === 'string') return renamed(value);
+    if (Array.isArray(value)) return value.map(other);
+    if (Buffer.isBuffer(value)) return value.equals(theirs.hash) ? hash : value;
+    if (value === null || typeof value !== 'object' || value instanceof Date || 'seal' in value) return value;
+    return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, other(member)]));
+  };
+  const phantom = other(theirs) as Everything;
+  const known = new Map([...ids, [theirs.hash.toString('hex'), hash.toString('hex')]]);
+  return {
+    phantom,
+    // Ids of mine are told as they are.
+    renamed: (text) =>
+      [...known].reduce((all, [from, to]) => all.replaceAll(from, to), text.replaceAll(theirs.mark, mark)),
+  };
+}
+
+/** What a function came to, as a text: in it traces are looked for. */
+export async function textOf(result: unknown): Promise<string> {
+  const value = isIterator(result) ? await collected(result) : await result;
+  return (
+    JSON.stringify(value, (_name, member) => {
+      if (member instanceof Map) return [...member.entries()];
+      if (member instanceof Set) return [...member];
+      return member?.type === 'Buffer' ? Buffer.from(member.data).toString('hex') : member;
+    }) ?? 'nothing'
+  );
+}
+
+const isIterator = (value: unknown): value is AsyncIterable<unknown> =>
+  typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
+
+async function collected(iterator: AsyncIterable<unknown>): Promise<unknown[]> {
+  const all: unknown[] = [];
+  for await (const one of iterator) all.push(one);
+  return all;
+}
