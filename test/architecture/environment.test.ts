@@ -30,6 +30,7 @@ test.each([
   ['docs/operations.md', 'scheduler', ['apps/scheduler/src/**/*.ts']],
   ['docs/operations.md', 'worker', ['apps/worker/src/**/*.ts', 'packages/core/src/environment.ts']],
   ['docs/operations.md', 'api', ['apps/api/src/**/*.ts', 'packages/core/src/environment.ts']],
+  ['docs/operations.md', 'variables of the master key', ['packages/core/src/master-key-variables.ts']],
   ['docs/operations.md', 'keyferry', ['apps/cli/src/**/*.ts', 'packages/embedded/src/**/*.ts']],
   [
     'docs/testing.md',

@@ -5,6 +5,7 @@ import { benchPolicies } from './policies.ts';
 import { benchReads } from './reads/bench-reads.ts';
 import { benchClient } from './reads/client.ts';
 import { type Figure, report } from './report.ts';
+import { benchRewrap } from './rewrap/bench-rewrap.ts';
 import { benchVault } from './vault.ts';
 
 /**
@@ -18,6 +19,7 @@ const suites = new Map<string, (log: Log) => Promise<Figure[]>>([
   ['lifecycle', (log) => benchLifecycle(onItsOwn, log)],
   ['policies', benchPolicies],
   ['reads', async (log) => [...(await onItsOwn((site) => benchReads(site, log))), ...(await benchClient(log))]],
+  ['rewrap', (log) => onItsOwn((site) => benchRewrap(site, log))],
 ]);
 
 /** A database of its own: what was done before must not slow down what comes next. */

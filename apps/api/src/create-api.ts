@@ -7,6 +7,7 @@ import type { EgressClient } from '@keyferry/egress';
 import type { Authenticator, Directory } from '@keyferry/identity';
 import type { Services } from '@keyferry/pipeline';
 import type { Redis } from '@keyferry/queue';
+import type { KeyManager } from '@keyferry/store';
 import {
   type FastifyBaseLogger,
   type FastifyInstance,
@@ -29,6 +30,7 @@ import { backupRoutes } from './routes/backups.ts';
 import { changeRoutes } from './routes/changes.ts';
 import { conflictRoutes } from './routes/conflicts.ts';
 import { cycleRoutes } from './routes/cycles.ts';
+import { encryptionRoutes } from './routes/encryption.ts';
 import { eventRoutes } from './routes/events.ts';
 import { failureRoutes } from './routes/failures.ts';
 import { flushRoutes } from './routes/flush-cache.ts';
@@ -70,6 +72,7 @@ export interface NetworkOptions extends ListenerOptions {
 
 /** `PoolOptions`: the kinds of vaults there are, and what of the operator's their settings may refer to. */
 export interface ApiOptions extends Services, Omit<PoolOptions, 'now'> {
+  keyring: KeyManager;
   /** Who is known, asked in turn. */
   authenticators: readonly Authenticator[];
   /** Told of what was changed here of who may do what. */
@@ -163,6 +166,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
         versionRoutes(acts, options);
         revocationRoutes(acts, options);
         backupRoutes(acts, options);
+        encryptionRoutes(acts, options);
         conflictRoutes(acts, options);
         secretRoutes(acts, options);
         changeRoutes(acts, options);

@@ -50,7 +50,8 @@ export function cursorsOf<Place>(
       const keys = await keyring.ofTenant(tenantId);
       try {
         const ciphertext = Buffer.from(sealed, 'base64url');
-        return place.parse(JSON.parse(keys.unseal({ ciphertext, encryptionKeyId }, binding).toString('utf8')));
+        const opened = await keys.unseal({ ciphertext, encryptionKeyId }, binding);
+        return place.parse(JSON.parse(opened.toString('utf8')));
       } catch {
         throw notGiven();
       }

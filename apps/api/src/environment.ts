@@ -5,6 +5,7 @@ import {
   type Environment,
   KeyferryError,
   listVariable,
+  type MasterKeySource,
   masterKeyVariables,
   mostPort,
   numberVariable,
@@ -22,7 +23,7 @@ export interface ApiEnvironment {
   databaseUrl: string;
   redisUrl: string;
   queuePrefix: string;
-  masterKey: { text: string | undefined; file: string | undefined };
+  masterKey: MasterKeySource;
   token: TokenSource;
   /** Null where revoking needs no token of its own. */
   revokeToken: TokenSource | null;

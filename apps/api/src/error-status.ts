@@ -122,6 +122,7 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   issuer_unavailable: 503,
   audit_unavailable: 503,
   key_provider_unavailable: 503,
+  data_keys_destroyed: 410,
   api_unavailable: 503,
   database_unavailable: 503,
   database_outdated: 503,

@@ -95,6 +95,7 @@ await runProcess(log, async () => {
     await egress.close();
     await queues.close();
     redis.disconnect();
+    await keyring.masterKeys.close();
     await store.close();
   };
 });

@@ -16,6 +16,7 @@ const tags = [
   'identities',
   'policies',
   'tenants',
+  'encryption',
   'health',
 ];
 

@@ -95,6 +95,8 @@ beforeAll(async () => {
     'POST /v1/policies/check': [{ identity: 'somebody', permission: 'read', path: 'bifrost/one' }],
     'POST /v1/keys/revoke': [paths],
     'POST /v1/keys/unrevoke': [paths],
+    'POST /v1/encryption/rotate': [{}, { tenant: 'default' }],
+    'POST /v1/encryption/rewrap': [{ tenant: 'default' }],
     'PUT /v1/secrets/{path}': [{ value: 'sk-new' }],
     'POST /v1/secrets/resolve': [{ references: ['vault.bifrost/one', 'vault.bifrost/two#value', 'plain'] }],
   };

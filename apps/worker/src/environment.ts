@@ -5,6 +5,7 @@ import {
   firstRetryDelayMs,
   KeyferryError,
   listVariable,
+  type MasterKeySource,
   masterKeyVariables,
   mostPort,
   numberVariable,
@@ -21,7 +22,7 @@ export interface WorkerEnvironment {
   databaseUrl: string;
   redisUrl: string;
   queuePrefix: string;
-  masterKey: { text: string | undefined; file: string | undefined };
+  masterKey: MasterKeySource;
   allowedEnvironment: string[];
   allowedFiles: string[];
   allowedIdentities: AmbientIdentity[];

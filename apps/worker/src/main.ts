@@ -112,6 +112,7 @@ await runProcess(log, async () => {
     await queues.close();
     producer.disconnect();
     consumer.disconnect();
+    await keyring.masterKeys.close();
     await store.close();
   };
 });

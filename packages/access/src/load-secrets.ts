@@ -64,7 +64,7 @@ async function load(reading: Reading, paths: readonly string[], askStore: boolea
   const inVaults = new Map<ServedBackend, Map<string, { path: string; keep: boolean }>>();
   for (const [path, source] of sources) {
     if ('error' in source) end(path, source, false);
-    else if (source.kind === 'store') end(path, outcomeOf(services, source, keys), true);
+    else if (source.kind === 'store') end(path, await outcomeOf(services, source, keys), true);
     else {
       const { backend, remotePath, keep } = source;
       inVaults.set(backend, (inVaults.get(backend) ?? new Map()).set(remotePath, { path, keep }));
@@ -118,13 +118,13 @@ function sourceInMemory({ cache, feed, tenantId }: Reading, path: string): Sourc
   return { kind: 'vault', backend, remotePath: held.remotePath, keep: true };
 }
 
-function outcomeOf(
+async function outcomeOf(
   services: AccessServices,
   { stored, backend }: Source & { kind: 'store' },
   keys: TenantKeys,
-): Outcome {
+): Promise<Outcome> {
   try {
-    return { secret: openStored(stored, backend, keys, services.now()) };
+    return { secret: await openStored(stored, backend, keys, services.now()) };
   } catch (error) {
     return { error };
   }

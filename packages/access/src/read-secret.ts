@@ -233,7 +233,7 @@ async function readVersion({ services, feed, tenantId }: Tenant, path: string, v
       { details: { field: 'version' } },
     );
   const time = services.now();
-  const read = answer(openStored(source.stored, source.backend, keys, time), false, time.getTime());
+  const read = answer(await openStored(source.stored, source.backend, keys, time), false, time.getTime());
   if ('error' in read) throw read.error;
   return read;
 }

@@ -9,15 +9,15 @@ const storedTtlMs = 30_000;
 const usualMaxStaleMs = 3_600_000;
 
 /**
- * A stored key's value, opened. Throws `key_not_served`; `version_gone` and `version_unreadable` for a version that was
+ * A stored key's value, opened. Rejects with `key_not_served`; `version_gone` and `version_unreadable` for a version that was
  * asked for by its number; `decryption_failed`.
  */
-export function openStored(
+export async function openStored(
   stored: StoredSecret,
   backend: ServedBackend | null,
   keys: TenantKeys,
   now: Date,
-): HeldSecret {
+): Promise<HeldSecret> {
   const { localPath: path, state, version } = stored;
   if (state !== 'active' && state !== 'deprecated') throw notServed(path, state);
   if (!version) throw new KeyferryError('version_gone', `That version of "${path}" is not kept.`);
@@ -26,7 +26,7 @@ export function openStored(
   return {
     path,
     source: 'store',
-    value: new SecretValue(openVersion(stored, version, keys)),
+    value: new SecretValue(await openVersion(stored, version, keys)),
     version: version.number,
     remoteVersion: version.remoteVersion,
     state,

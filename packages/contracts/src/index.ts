@@ -5,6 +5,7 @@ export * from './channel.ts';
 export { type ConnectionSettings, connectionSettings } from './connection.ts';
 export * from './cycle.ts';
 export * from './delivery.ts';
+export * from './encryption.ts';
 export * from './error.ts';
 export * from './event.ts';
 export * from './event-data.ts';

@@ -48,8 +48,3 @@ export const mostPort = 65_535;
 export function listVariable(env: Environment, name: string): string[] {
   return (env[name] ?? '').split(',').filter((entry) => entry !== '');
 }
-
-/** The master key itself, or the file that holds it. */
-export function masterKeyVariables(env: Environment): { text: string | undefined; file: string | undefined } {
-  return { text: env.KEYFERRY_MASTER_KEY || undefined, file: env.KEYFERRY_MASTER_KEY_FILE || undefined };
-}

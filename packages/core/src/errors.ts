@@ -188,10 +188,11 @@ export const errorCatalogue = {
     'Connect as a role that is no superuser and has no BYPASSRLS, or let Keyferry set its own role.',
   redis_unavailable: 'Check REDIS_URL and that Redis or Valkey (6.2 or newer) runs.',
   master_key_missing:
-    'Give the master key this database was encrypted with, by KEYFERRY_MASTER_KEY or KEYFERRY_MASTER_KEY_FILE.',
+    'Give the master key that the message names, or the one this database was encrypted with: see docs/encryption.md.',
   master_key_mismatch:
-    'This is not the master key that the data were encrypted with. Give that one; nothing was changed.',
+    'This is not the master key that the data are encrypted with now. Give that one; nothing was changed.',
   master_key_invalid: 'A master key is 32 bytes in base64. Check the file or the variable, and that it can be read.',
+  data_keys_destroyed: 'The tenant was deleted: what was its can’t be read by anyone any more.',
   decryption_failed: 'The stored value was altered or belongs to another key. Restore it from a backup.',
   setup_failed: 'Do what the message says, then start again.',
 

@@ -19,6 +19,7 @@ export * from './key-selection.ts';
 export * from './key-type.ts';
 export * from './lifecycle.ts';
 export * from './mapping.ts';
+export * from './master-key-variables.ts';
 export * from './notice.ts';
 export * from './notification.ts';
 export * from './outcome.ts';

@@ -127,7 +127,7 @@ async function attempt(services: DeliveryServices, notice: ClaimedNotice): Promi
   try {
     const keys = await keyring.ofTenant(notice.tenant_id);
     const sealed = { ciphertext: notice.channel_secret, encryptionKeyId: notice.channel_secret_key_id };
-    const secret = keys.unseal(sealed, channelBinding(notice.tenant_id, notice.channel_id));
+    const secret = await keys.unseal(sealed, channelBinding(notice.tenant_id, notice.channel_id));
     const channel = openChannel.parse({
       ...notice.channel_config,
       ...(await withKept(services, notice, JSON.parse(secret.toString('utf8')))),

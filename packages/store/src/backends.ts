@@ -13,7 +13,8 @@ import {
 } from '@keyferry/core';
 import { type Selectable, sql } from 'kysely';
 import { codeOf, type Tx } from './database.ts';
-import { credentialsBinding, type TenantKeys } from './encryption/keyring.ts';
+import { credentialsBinding } from './encryption/bindings.ts';
+import type { TenantKeys } from './encryption/tenant-keys.ts';
 import { columnOf } from './id-or-name.ts';
 import type { Database } from './schema.ts';
 import { refuseBackendBeyondLimit } from './tenant-standing.ts';
@@ -244,7 +245,7 @@ export async function openSettings(tx: Tx, id: string, keys: TenantKeys): Promis
     .executeTakeFirst();
   if (!row) throw unknownBackend(id);
   const sealed = { ciphertext: row.credentials, encryptionKeyId: row.credentials_key_id };
-  const auth: unknown = JSON.parse(keys.unseal(sealed, credentialsBinding(row.tenant_id, id)).toString('utf8'));
+  const auth: unknown = JSON.parse((await keys.unseal(sealed, credentialsBinding(row.tenant_id, id))).toString('utf8'));
   return { ...row.config, auth };
 }
 

@@ -10,7 +10,8 @@ import {
 import { type Selectable, sql } from 'kysely';
 import { openCredentialKey } from './credential-keys.ts';
 import { codeOf, type Tx } from './database.ts';
-import { channelBinding, type TenantKeys } from './encryption/keyring.ts';
+import { channelBinding } from './encryption/bindings.ts';
+import type { TenantKeys } from './encryption/tenant-keys.ts';
 import { columnOf } from './id-or-name.ts';
 import type { Database } from './schema.ts';
 
@@ -144,7 +145,7 @@ export async function openChannelSecret(tx: Tx, id: string, keys: TenantKeys): P
     .executeTakeFirst();
   if (!row) throw unknownChannel(id);
   const sealed = { ciphertext: row.secret, encryptionKeyId: row.secret_key_id };
-  return JSON.parse(keys.unseal(sealed, channelBinding(row.tenant_id, id)).toString('utf8'));
+  return JSON.parse((await keys.unseal(sealed, channelBinding(row.tenant_id, id))).toString('utf8'));
 }
 
 /** A member of a channel's secret that is kept in a key, by its local path. */

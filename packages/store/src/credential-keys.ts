@@ -1,7 +1,8 @@
 import { KeyferryError, type KeyState } from '@keyferry/core';
 import { sql } from 'kysely';
 import type { Tx } from './database.ts';
-import { type TenantKeys, valueBinding } from './encryption/keyring.ts';
+import { valueBinding } from './encryption/bindings.ts';
+import type { TenantKeys } from './encryption/tenant-keys.ts';
 
 /** A key that holds credentials of a backend. */
 export interface CredentialKey {
@@ -66,10 +67,12 @@ export async function openCredentialKey(
       `The credentials in "${localPath}" are not used any more: that key is ${state}.`,
       unusable,
     );
-  const [current, previous] = rows.map((version) =>
-    keys.unseal(
-      { ciphertext: version.ciphertext, encryptionKeyId: version.encryption_key_id },
-      valueBinding(version.tenant_id, version.id, version.version),
+  const [current, previous] = await Promise.all(
+    rows.map((version) =>
+      keys.unseal(
+        { ciphertext: version.ciphertext, encryptionKeyId: version.encryption_key_id },
+        valueBinding(version.tenant_id, version.id, version.version),
+      ),
     ),
   );
   return { backendId: row.backend_id, value: current ?? Buffer.alloc(0), previous: previous ?? null };

@@ -14,9 +14,23 @@ export { asStoreError, defaultTenantId, openStore, type Store, type StoreOptions
 export * from './deliveries.ts';
 export * from './delivery-log.ts';
 export * from './due-keys.ts';
-export { channelBinding, createKeyring, type Keyring, type TenantKeys, valueBinding } from './encryption/keyring.ts';
-export { loadMasterKey, type MasterKey, type MasterKeySource } from './encryption/master-key.ts';
+export { channelBinding, valueBinding } from './encryption/bindings.ts';
+export { destroyDataKeys, type RotatedDataKey, rotateDataKey } from './encryption/data-keys.ts';
+export {
+  countTenantsToRewrap,
+  type DataKeyStatus,
+  dataKeyStatuses,
+  type MasterKeyStatus,
+  masterKeyStatuses,
+} from './encryption/encryption-status.ts';
+export { createKeyring, type KeyManager, type Keyring } from './encryption/keyring.ts';
+export { loadMasterKey } from './encryption/master-key.ts';
+export type { MasterKeyProvider } from './encryption/master-key-provider.ts';
+export type { MasterKeys } from './encryption/master-keys.ts';
+export { type RewrapProgress, type RewrapSummary, rewrap } from './encryption/rewrap.ts';
+export type { TenantKeys } from './encryption/tenant-keys.ts';
 export * from './failures.ts';
+export * from './find-tenant.ts';
 export * from './findings.ts';
 export * from './forget-deleted-tenants.ts';
 export { remoteHash } from './hash.ts';

@@ -1,8 +1,8 @@
 import { KeyferryError, type KeyState, type Problem } from '@keyferry/core';
 import { type Selectable, sql } from 'kysely';
 import type { Tx } from './database.ts';
-import type { TenantKeys } from './encryption/keyring.ts';
-import { valueBinding } from './encryption/keyring.ts';
+import { valueBinding } from './encryption/bindings.ts';
+import type { TenantKeys } from './encryption/tenant-keys.ts';
 import { isId } from './id-or-name.ts';
 import type { Database } from './schema.ts';
 
@@ -172,5 +172,5 @@ export async function openValue(
     );
   if (wanted && version !== row.current && (!readableUntil || readableUntil <= wanted.now))
     throw new KeyferryError('version_unreadable', `Version ${version} of "${row.local_path}" may be read no longer.`);
-  return keys.unseal({ ciphertext, encryptionKeyId }, valueBinding(row.tenant_id, keyId, version));
+  return await keys.unseal({ ciphertext, encryptionKeyId }, valueBinding(row.tenant_id, keyId, version));
 }

@@ -1,7 +1,8 @@
 import type { KeyState, KeyType } from '@keyferry/core';
 import { sql } from 'kysely';
 import type { Tx } from './database.ts';
-import { type TenantKeys, valueBinding } from './encryption/keyring.ts';
+import { valueBinding } from './encryption/bindings.ts';
+import type { TenantKeys } from './encryption/tenant-keys.ts';
 
 /** A key with one of its versions, sealed. */
 export interface StoredSecret {
@@ -90,12 +91,12 @@ export async function readSecrets(
   }));
 }
 
-/** The plaintext of a version. Throws `decryption_failed`. */
+/** The plaintext of a version. Rejects with `decryption_failed`. */
 export const openVersion = (
   { id, tenantId }: Pick<StoredSecret, 'id' | 'tenantId'>,
   { ciphertext, encryptionKeyId, number }: SealedVersion,
   keys: TenantKeys,
-): Buffer => keys.unseal({ ciphertext, encryptionKeyId }, valueBinding(tenantId, id, number));
+): Promise<Buffer> => keys.unseal({ ciphertext, encryptionKeyId }, valueBinding(tenantId, id, number));
 
 /** Which keys there are, by name. */
 export interface NamedKey {

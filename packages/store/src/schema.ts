@@ -47,6 +47,8 @@ export interface Database {
     wrapped: Buffer;
     created_at: Generated<Date>;
     retired_at: NullableTimestamp;
+    current_from: Generated<Date>;
+    destroyed_at: NullableTimestamp;
   };
   tenants: TenantsTable;
   key_counts: KeyCountsTable;

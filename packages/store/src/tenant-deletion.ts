@@ -2,6 +2,7 @@ import { KeyferryError } from '@keyferry/core';
 import { sql } from 'kysely';
 import { asTenant } from './as-tenant.ts';
 import type { Store, Tx } from './database.ts';
+import { destroyDataKeys } from './encryption/data-keys.ts';
 import {
   type ByOperator,
   countsOfTenant,
@@ -73,7 +74,7 @@ async function destroy(tx: Tx, tenant: Tenant, by: ByOperator): Promise<Tenant> 
   await asTenant(tx, tenant.id, async () => {
     await endWork(tx, by.now);
     await endAccess(tx, by.now);
-    await sql`UPDATE encryption_keys SET wrapped = '', retired_at = coalesce(retired_at, ${by.now})`.execute(tx);
+    await destroyDataKeys(tx, tenant.id);
   });
   const details = { requested_by: tenant.deletion_requested_by, ...counts };
   return await moveTenant(tx, tenant, 'deleted', { action: 'tenant.deleted', details, ...by });

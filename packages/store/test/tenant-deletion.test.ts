@@ -3,8 +3,8 @@ import { defaultSettings } from '@keyferry/testing/support/backend-settings.ts';
 import { createDatabase, type TestDatabase } from '@keyferry/testing/support/database.ts';
 import { asAdmin } from '@keyferry/testing/support/test-postgres.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { credentialsBinding } from '../src/encryption/bindings.ts';
 import { unseal } from '../src/encryption/cipher.ts';
-import { credentialsBinding } from '../src/encryption/keyring.ts';
 import {
   approveTenantDeletion,
   createBackend,
@@ -13,7 +13,7 @@ import {
   defaultTenantId,
   keysOfTenant,
   loadMasterKey,
-  type MasterKey,
+  type MasterKeys,
   notePurged,
   openStore,
   purgeTenantRows,
@@ -29,7 +29,8 @@ import { purgedTables } from '../src/purge-tenant.ts';
 
 let database: TestDatabase;
 let store: Store;
-let masterKey: MasterKey;
+const masterKeyBytes = randomBytes(32);
+let masterKeys: MasterKeys;
 const now = new Date();
 const by = { by: 'an-operator', now };
 const noLimits = { max_backends: null, max_keys: null, max_open_cycles: null };
@@ -37,7 +38,7 @@ const noLimits = { max_backends: null, max_keys: null, max_open_cycles: null };
 beforeAll(async () => {
   database = await createDatabase();
   store = openStore({ connectionString: database.url });
-  masterKey = await loadMasterKey(store, { text: randomBytes(32).toString('base64') });
+  masterKeys = await loadMasterKey(store, { text: masterKeyBytes.toString('base64') });
 });
 afterAll(async () => {
   await store.close();
@@ -50,7 +51,7 @@ const query = (text: string, parameters: unknown[] = []) =>
 /** A tenant with a backend and keys, each with a value that its data key encrypts. */
 async function filled(name: string, keyCount: number): Promise<{ id: string; backendId: string }> {
   const { id } = await store.asOperator((tx) => createTenant(tx, { name, limits: noLimits, ...by }));
-  const keys = await createKeyring(store, masterKey).ofTenant(id);
+  const keys = await createKeyring(store, masterKeys).ofTenant(id);
   const settings = defaultSettings({ name: 'main', kind: 'hashicorp', config: {}, auth: { token: 't' } });
   const backend = await store.inTenant(id, (tx) => createBackend(tx, { tenantId: id, settings, keys, now }));
   const ids = Array.from({ length: keyCount }, () => randomUUID());
@@ -77,7 +78,7 @@ async function opened(tenantId: string): Promise<number> {
   const wrapped = await query('SELECT * FROM keyferry.encryption_keys');
   const dataKeys = wrapped.flatMap((row) => {
     try {
-      return [unseal(masterKey.bytes, row.wrapped, `wrap:${row.tenant_id}:${row.id}:${row.purpose}`)];
+      return [unseal(masterKeyBytes, row.wrapped, `wrap:${row.tenant_id}:${row.id}:${row.purpose}`)];
     } catch {
       return [];
     }
@@ -100,7 +101,7 @@ async function opened(tenantId: string): Promise<number> {
       return false;
     }
   };
-  return sealed.filter((one) => [masterKey.bytes, ...dataKeys].some((key) => opens(key, one))).length;
+  return sealed.filter((one) => [masterKeyBytes, ...dataKeys].some((key) => opens(key, one))).length;
 }
 
 test('no ciphertext of a deleted tenant is opened by the master key, nor those of others hurt', async () => {

@@ -30,7 +30,7 @@ export interface ApiClient {
   patch<Answer>(path: string, body: object, query?: Query): Promise<Answer>;
   delete<Answer>(path: string, query?: Query): Promise<Answer>;
   /** Asks by POST for an answer of one JSON document a line, and gives each as it comes. Rejects if one is an error. */
-  lines<Line>(path: string): AsyncGenerator<Line, void>;
+  lines<Line>(path: string, sending?: Pick<Sending, 'body' | 'withinMs'>): AsyncGenerator<Line, void>;
   /** The one route that isn't below `/v1`. Rejects with `vault_not_enabled` where there is nothing to flush. */
   flushCache(): Promise<Flushed>;
 }
@@ -81,10 +81,13 @@ export function createApiClient({ url, token, tenant }: Place): ApiClient {
     );
   }
 
-  async function* lines<Line>(path: string): AsyncGenerator<Line, void> {
-    const response = await send('POST', `/v1${path}`, { withinMs: streamDeadlineMs });
+  async function* lines<Line>(
+    path: string,
+    { withinMs = streamDeadlineMs, body }: Pick<Sending, 'body' | 'withinMs'> = {},
+  ): AsyncGenerator<Line, void> {
+    const response = await send('POST', `/v1${path}`, { withinMs, body });
     if (!response.ok || !response.body) throw refusal(response, await response.json().catch(() => null));
-    for await (const text of linesOf(response.body, url)) {
+    for await (const text of linesOf(response.body, url, withinMs)) {
       const line = parse(text);
       if (line === null || isErrorAnswer(line)) throw refusal(response, line);
       yield line as Line;
@@ -112,14 +115,14 @@ export function createApiClient({ url, token, tenant }: Place): ApiClient {
 }
 
 /** Whole lines of a body, as they come. What comes after the last end of a line was cut off. */
-async function* linesOf(body: ReadableStream<Uint8Array>, url: string): AsyncGenerator<string> {
+async function* linesOf(body: ReadableStream<Uint8Array>, url: string, withinMs: number): AsyncGenerator<string> {
   const decoder = new TextDecoder();
   let rest = '';
   const reader = body.getReader();
   try {
     for (;;) {
       const { done, value } = await reader.read().catch((error: unknown) => {
-        throw unreachable(url, error, streamDeadlineMs);
+        throw unreachable(url, error, withinMs);
       });
       if (done) return;
       const lines = (rest + decoder.decode(value, { stream: true })).split('\n');

@@ -5,6 +5,7 @@ import { readPages } from '../api/pages.ts';
 import { route } from '../api/route.ts';
 import { addCommand, addGroup, count, type Host } from '../command.ts';
 import { explanationText, keyFacts, keyTable, versionTable } from '../keys/describe.ts';
+import { encryptionCommands } from './encryption.ts';
 import { revocationCommands } from './revocations.ts';
 import { rollbackCommand } from './rollback.ts';
 
@@ -72,4 +73,5 @@ export function keysCommands(program: Command, host: Host): void {
 
   rollbackCommand(group, host);
   revocationCommands(group, host);
+  encryptionCommands(group, host);
 }

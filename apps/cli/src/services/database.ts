@@ -1,5 +1,5 @@
-import { databaseProtocols, KeyferryError } from '@keyferry/core';
-import { loadMasterKey, type MasterKeySource, migrate, openStore, type Store, waitForDatabase } from '@keyferry/store';
+import { databaseProtocols, KeyferryError, type MasterKeySource } from '@keyferry/core';
+import { loadMasterKey, migrate, openStore, type Store, waitForDatabase } from '@keyferry/store';
 import { addressOf } from './address.ts';
 
 const deadlineMs = 10_000;
@@ -51,7 +51,7 @@ export async function withStore<T>(place: DatabasePlace, work: (store: Store) =>
 export async function checkMasterKey(store: Store, source: MasterKeySource): Promise<'fits' | 'none yet'> {
   const known = await store.global.selectFrom('master_keys').select('id').limit(1).execute();
   if (known.length === 0) return 'none yet';
-  await loadMasterKey(store, source);
+  await (await loadMasterKey(store, source)).close();
   return 'fits';
 }
 

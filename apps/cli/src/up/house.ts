@@ -45,7 +45,7 @@ export async function openHouse(opening: Opening, cleanup: AsyncDisposableStack)
   signal.throwIfAborted();
   const applied = await prepareDatabase(servers);
   if (applied.length > 0) note(`Applied ${plural(applied.length, 'migration')} to the database.`);
-  await withStore(servers.database, (store) => loadMasterKey(store, masterKeySource(env, home)));
+  await withStore(servers.database, async (store) => (await loadMasterKey(store, masterKeySource(env, home))).close());
   signal.throwIfAborted();
 
   note('Starting API, scheduler and worker ...');

@@ -4,6 +4,7 @@ import type { RequestLog } from '../http/request-log.ts';
 import { type EmulatorServer, type ListenOptions, serve } from '../http/server.ts';
 import { IdentitiesHandle } from './identities-handle.ts';
 import type { TokenClaims } from './identity-provider.ts';
+import type { KmsStore } from './kms-store.ts';
 import type { OperationRates } from './quotas.ts';
 import { SecretsHandle } from './secrets-handle.ts';
 import { awsService } from './server.ts';
@@ -32,6 +33,8 @@ export interface AwsEmulator {
   readonly requests: RequestLog;
   readonly secrets: SecretsHandle;
   readonly identities: IdentitiesHandle;
+  /** Keys of the key management service, in the home account and region. */
+  readonly kms: KmsStore;
   /** The secrets of another account or region. */
   at(place: Partial<Place>): SecretsHandle;
   /** A token of an identity provider, as a cluster gives one to its pods. */
@@ -57,7 +60,7 @@ export interface AwsInternals {
 
 const internals = new WeakMap<AwsEmulator, AwsInternals>();
 
-/** Starts a stand-in of AWS Secrets Manager, of the security token service and of the metadata services. */
+/** Starts a stand-in of AWS Secrets Manager, of the key management service, of the security token service and of the metadata services. */
 export async function startAwsEmulator(options: AwsEmulatorOptions = {}): Promise<AwsEmulator> {
   const { now = Date.now, account = '111122223333', region = 'us-east-1' } = options;
   const { otherRegions = ['eu-central-1'], batchBytes = 1024 * 1024 } = options;
@@ -76,6 +79,7 @@ export async function startAwsEmulator(options: AwsEmulatorOptions = {}): Promis
     requests: server.requests,
     secrets: at({}),
     identities,
+    kms: state.kms(state.home),
     at,
     issueToken: (claims) => state.provider.issue(claims),
     setInstanceRole: (roleArn) => {

@@ -60,6 +60,17 @@ export class Input {
     return value;
   }
 
+  /** A map of texts. */
+  map(name: string): Record<string, string> | undefined {
+    const value = this.#take(name, 'object');
+    if (value === undefined) return undefined;
+    const entries = Object.entries(value as Members).map(([key, text]): [string, string] => {
+      if (typeof text !== 'string') throw wrongType();
+      return [key, text];
+    });
+    return Object.fromEntries(entries);
+  }
+
   texts(name: string, bounds: Bounds = {}): string[] | undefined {
     return this.list(name, bounds)?.map((item) => {
       if (typeof item !== 'string') throw wrongType();

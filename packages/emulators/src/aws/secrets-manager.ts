@@ -53,7 +53,7 @@ function perform(state: AwsState, operation: string, request: SignedRequest): ob
   });
 }
 
-function parse(body: Buffer): unknown {
+export function parse(body: Buffer): unknown {
   try {
     return JSON.parse(body.toString());
   } catch {

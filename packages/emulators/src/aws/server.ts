@@ -3,13 +3,14 @@ import type { Socket } from 'node:net';
 import type { RequestFacts } from '../http/faults.ts';
 import type { Reply } from '../http/send.ts';
 import type { Service } from '../http/server.ts';
+import { serveKms } from './kms.ts';
 import { reply, serveSecretsManager } from './secrets-manager.ts';
 import type { SignedRequest } from './signature.ts';
 import type { AwsState } from './state.ts';
 import { serveTokens } from './token-service.ts';
 
 /**
- * Secrets Manager, the security token service and the metadata services at one address; the header X-Amz-Target, the
+ * Secrets Manager, the key management service, the security token service and the metadata services at one address; the header X-Amz-Target, the
  * form of the body and the path tell them apart. `sockets` holds those of clients that have asked something. Faults know a request by its headers: what its body says (the secret,
  * the token service's action) is in the log alone.
  */
@@ -41,7 +42,7 @@ export function awsService(state: AwsState, sockets: Set<Socket>): Service {
   };
 }
 
-const target = /^secretsmanager\.(\w+)$/;
+const target = /^(?:secretsmanager|TrentService)\.(\w+)$/;
 
 /** `STS` stands for whatever is asked of the security token service. */
 function operationOf({ method, headers }: IncomingMessage): string | null {
@@ -58,6 +59,8 @@ function answer(state: AwsState, facts: RequestFacts, request: SignedRequest): R
       return serveTokens(state, facts.operation, parameters, request);
     }
     if (facts.operation !== null && request.method === 'POST' && request.path === '/') {
+      if (String(request.headers['x-amz-target']).startsWith('TrentService.'))
+        return serveKms(state, facts.operation, request);
       facts.path = nameIn(request.body) ?? facts.path;
       return serveSecretsManager(state, facts.operation, request);
     }

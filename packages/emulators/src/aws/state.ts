@@ -1,5 +1,6 @@
 import { Identities } from './identities.ts';
 import { IdentityProvider } from './identity-provider.ts';
+import { KmsStore } from './kms-store.ts';
 import { MetadataService } from './metadata-service.ts';
 import { PageTokens } from './page-tokens.ts';
 import { OperationQuotas } from './quotas.ts';
@@ -26,6 +27,7 @@ export class AwsState {
   readonly pageTokens: PageTokens;
   readonly quotas: OperationQuotas;
   readonly stores = new Map<string, SecretStore>();
+  readonly #kms = new Map<string, KmsStore>();
 
   constructor(now: () => number, home: Place, regions: readonly string[], batchBytes: number) {
     this.now = now;
@@ -43,6 +45,14 @@ export class AwsState {
     const key = `${account}/${region}`;
     const found = this.stores.get(key) ?? new SecretStore(account, region, this.now);
     this.stores.set(key, found);
+    return found;
+  }
+
+  /** The keys of the key management service there. */
+  kms({ account, region }: Place): KmsStore {
+    const place = `${account}/${region}`;
+    const found = this.#kms.get(place) ?? new KmsStore(account, region, this.now);
+    this.#kms.set(place, found);
     return found;
   }
 }

@@ -12,6 +12,7 @@ import type { PolicyRules } from './policies.ts';
 import { vaultService } from './server.ts';
 import { type NodeMode, slashed, VaultState } from './state.ts';
 import type { TokenSettings } from './tokens.ts';
+import type { TransitStore } from './transit-store.ts';
 
 export interface VaultEmulatorOptions extends ListenOptions {
   flavour?: Flavour;
@@ -52,6 +53,8 @@ export interface VaultEmulator {
   createNamespace(path: string): void;
   /** The mount at this path; throws if there is none. */
   kv(mount: string, namespace?: string): KvHandle;
+  /** The transit engine at this path, which is mounted if it isn't yet. */
+  transit(mount: string, namespace?: string): TransitStore;
   seal(): void;
   unseal(): void;
   setMode(mode: NodeMode): void;
@@ -118,6 +121,7 @@ export async function startVaultEmulator(options: VaultEmulatorOptions = {}): Pr
     },
     createNamespace: (path) => void state.namespace(path),
     kv,
+    transit: (mount, namespace = '') => state.transit(namespace, mount),
     seal: () => {
       state.sealed = true;
     },

@@ -8,6 +8,7 @@ import { mountOf, type Namespace, slashed, type VaultState } from './state.ts';
 import { describeMount, listMounts, servePublic, unwrap, wrap, wrapAnswer } from './system-routes.ts';
 import { refuseToken, serveToken } from './token-routes.ts';
 import type { Token } from './tokens.ts';
+import { createsKey, serveTransit } from './transit-routes.ts';
 
 /** Decides a request in the order of the real server: seal, quota, login, token, policy, mount. */
 export function route(state: VaultState, quota: Quota, request: VaultRequest): Answer {
@@ -66,8 +67,11 @@ function serve(state: VaultState, namespace: Namespace, request: VaultRequest, p
   const policyPath = self ? path : pathOfToken(token, namespace, path);
   const found = mountOf(namespace.mounts, path) ?? mountOf(namespace.mounts, `${path}/`);
   const relative = found === null ? '' : path.slice(found.name.length);
+  const transit = mountOf(namespace.transits, path);
+  const inTransit = transit === null ? '' : path.slice(transit.name.length);
+  const creates = transit !== null && request.operation === 'update' && createsKey(transit.mount, inTransit);
   const operation =
-    found !== null && request.operation === 'update' && !exists(found.mount.store, relative)
+    creates || (found !== null && request.operation === 'update' && !exists(found.mount.store, relative))
       ? 'create'
       : request.operation;
   const root = token.policies.includes('root');
@@ -77,6 +81,7 @@ function serve(state: VaultState, namespace: Namespace, request: VaultRequest, p
   if (path === 'sys/mounts') return listMounts(state, namespace, request);
   if (path === 'sys/wrapping/wrap') return wrap(request);
   if (path.startsWith('sys/')) return unsupportedPath;
+  if (transit !== null) return serveTransit(transit.mount, { ...request, operation }, inTransit);
   if (found === null) return noRoute(path);
   const { store } = found.mount;
   return store.version === 2 ? serveV2(state, store, request, relative) : serveV1(state, store, request, relative);

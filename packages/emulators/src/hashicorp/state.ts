@@ -6,6 +6,7 @@ import { KvV1Store } from './kv-v1-store.ts';
 import { type KvV2Config, KvV2Store } from './kv-v2-store.ts';
 import { AccessList, defaultPolicy, type PolicyRules } from './policies.ts';
 import { type Token, TokenStore } from './tokens.ts';
+import { TransitStore } from './transit-store.ts';
 
 export interface Mount {
   /** Ends in a slash. */
@@ -19,6 +20,8 @@ export interface Namespace {
   /** `''` for the root, else ends in a slash. */
   path: string;
   mounts: Map<string, Mount>;
+  /** Mounts of the transit engine. They are not kept when an emulator's state is. */
+  transits: Map<string, TransitStore>;
   auths: Map<string, AuthMount>;
   policies: Map<string, PolicyRules>;
 }
@@ -52,7 +55,7 @@ export class VaultState {
     let namespace = this.namespaces.get(name);
     if (namespace === undefined) {
       const policies = new Map([['default', defaultPolicy]]);
-      namespace = { path: name, mounts: new Map(), auths: new Map(), policies };
+      namespace = { path: name, mounts: new Map(), transits: new Map(), auths: new Map(), policies };
       this.namespaces.set(name, namespace);
     }
     return namespace;
@@ -66,6 +69,14 @@ export class VaultState {
     const mount = { path: name, accessor: newAccessor('kv'), uuid: randomUUID(), store };
     mounts.set(name, mount);
     return mount;
+  }
+
+  /** A mount of the transit engine; the one that is there, if there is one. */
+  transit(namespace: string, path: string): TransitStore {
+    const { transits } = this.namespace(namespace);
+    const store = transits.get(slashed(path)) ?? new TransitStore(() => this.clock.now());
+    transits.set(slashed(path), store);
+    return store;
   }
 
   accessList(token: Token): AccessList {

@@ -27,7 +27,7 @@ export async function serveEarlier(
   const { backend, lifecycle, keys, now } = context;
   const binding = (version: number) => valueBinding(backend.tenant_id, key.id, version);
   const sealed = { ciphertext: value.ciphertext, encryptionKeyId: value.encryption_key_id };
-  const plaintext = keys.unseal(sealed, binding(value.version));
+  const plaintext = await keys.unseal(sealed, binding(value.version));
   try {
     const digest = keys.digest(plaintext);
     if (digest.equals(key.localDigest)) return null;

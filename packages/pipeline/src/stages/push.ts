@@ -113,7 +113,7 @@ export async function withValue<Result>(
   stored: SealedValue,
   use: (value: SecretValue) => Promise<Result>,
 ): Promise<Result | Error> {
-  const plaintext = keys.unseal(stored, valueBinding(tenantId, stored.id, stored.version));
+  const plaintext = await keys.unseal(stored, valueBinding(tenantId, stored.id, stored.version));
   try {
     return await use(new SecretValue(plaintext));
   } catch (error) {

@@ -1,24 +1,7 @@
-import { createSecretKey, type KeyObject, randomBytes, randomUUID } from 'node:crypto';
-import { KeyferryError } from '@keyferry/core';
-import type { Store, Tx } from '../database.ts';
-import { refuseDeleted } from '../tenant-standing.ts';
-import { keyedDigest, seal, unseal } from './cipher.ts';
-import type { MasterKey } from './master-key.ts';
-
-interface Sealed {
-  ciphertext: Buffer;
-  encryptionKeyId: string;
-}
-
-/** A tenant's keys, opened: one encrypts values, the other makes digests that can be compared but not guessed. */
-export interface TenantKeys {
-  seal(plaintext: Buffer, associated: string): Sealed;
-  unseal(sealed: Sealed, associated: string): Buffer;
-  digest(bytes: Buffer): Buffer;
-  readonly digestKeyId: string;
-  /** The key that `seal` uses. */
-  readonly encryptionKeyId: string;
-}
+import { accessRevisions } from '../access-revision.ts';
+import type { Store } from '../database.ts';
+import type { MasterKeys } from './master-keys.ts';
+import { type TenantKeys, TenantRing } from './tenant-keys.ts';
 
 export interface Keyring {
   /**
@@ -28,80 +11,102 @@ export interface Keyring {
   ofTenant(tenantId: string): Promise<TenantKeys>;
   /** The tenants whose keys are in memory. */
   held(): string[];
+  /** Lets go of a tenant's keys: whoever asks for them next reads what has become of them. */
   forget(tenantId: string): void;
 }
 
-/** What a ciphertext of a key's value is bound to. */
-export const valueBinding = (tenantId: string, keyId: string, version: number) =>
-  `value:${tenantId}:${keyId}:${version}`;
-/** What the ciphertext of a backend's credentials is bound to. */
-export const credentialsBinding = (tenantId: string, backendId: string) => `credentials:${tenantId}:${backendId}`;
-/** What the ciphertext of a channel's addresses and credentials is bound to. */
-export const channelBinding = (tenantId: string, channelId: string) => `channel:${tenantId}:${channelId}`;
-
-const wrapping = (tenantId: string, keyId: string, purpose: string) => `wrap:${tenantId}:${keyId}:${purpose}`;
-
-export function createKeyring(store: Store, masterKey: MasterKey): Keyring {
-  const opened = new Map<string, Promise<TenantKeys>>();
-  return {
-    ofTenant(tenantId) {
-      const known = opened.get(tenantId);
-      if (known) return known;
-      const keys = store.inTenant(tenantId, (tx) => openKeys(tx, tenantId, masterKey));
-      opened.set(tenantId, keys);
-      keys.catch(() => opened.delete(tenantId));
-      return keys;
-    },
-    held: () => [...opened.keys()],
-    forget: (tenantId) => void opened.delete(tenantId),
-  };
+/** A keyring, and what decides on its keys. */
+export interface KeyManager extends Keyring {
+  readonly masterKeys: MasterKeys;
+  /** Reads a tenant's keys again, now. */
+  refresh(tenantId: string): Promise<void>;
 }
 
-async function openKeys(tx: Tx, tenantId: string, masterKey: MasterKey): Promise<TenantKeys> {
-  await refuseDeleted(tx);
-  await makeMissingKeys(tx, tenantId, masterKey);
-  const rows = await tx.selectFrom('encryption_keys').selectAll().execute();
-  const byId = new Map<string, KeyObject>();
-  for (const row of rows) {
-    const bytes = unseal(masterKey.bytes, row.wrapped, wrapping(tenantId, row.id, row.purpose));
-    byId.set(row.id, createSecretKey(bytes));
+/**
+ * What is open is used for so long without asking whether there are other keys by now. Less than half of the time for which
+ * a new key is announced.
+ */
+const freshForMs = 2_000;
+/** Whoever wants to read doesn't wait longer for that answer: what is open goes on being used. */
+const patienceMs = 1_000;
+
+export function createKeyring(store: Store, masterKeys: MasterKeys): KeyManager {
+  const rings = new Map<string, TenantRing>();
+  const opening = new Map<string, Promise<TenantRing>>();
+  let checking: Promise<void> | null = null;
+
+  async function open(tenantId: string): Promise<TenantRing> {
+    const ring = new TenantRing(store, masterKeys, tenantId);
+    await ring.load();
+    // Not one that was let go of meanwhile.
+    if (opening.has(tenantId)) rings.set(tenantId, ring);
+    return ring;
   }
-  const current = (purpose: 'data' | 'digest') => {
-    const row = rows.find((candidate) => candidate.purpose === purpose && candidate.retired_at === null);
-    if (!row) throw new KeyferryError('decryption_failed', `The tenant ${tenantId} has no ${purpose} key.`);
-    return { id: row.id, key: byId.get(row.id) as KeyObject };
-  };
-  const data = current('data');
-  const digest = current('digest');
+
+  /** One statement for all tenants that are open. */
+  async function check(): Promise<void> {
+    const startedAt = performance.now();
+    const all = [...rings];
+    try {
+      const asked = accessRevisions(
+        store,
+        all.map(([tenantId]) => tenantId),
+      );
+      const revisions = await inTime(asked);
+      const changed = all.filter(([tenantId, ring]) => (revisions.get(tenantId) ?? 0) !== ring.revision);
+      for (const [tenantId, ring] of all)
+        if ((revisions.get(tenantId) ?? 0) === ring.revision) ring.checkedAt = startedAt;
+      for (const [, ring] of changed) ring.behind = true;
+    } catch {
+      // Nothing is known to have changed; asked again in a while.
+      for (const [, ring] of all) ring.checkedAt = startedAt + patienceMs - freshForMs;
+    }
+  }
+
+  async function freshen(ring: TenantRing): Promise<void> {
+    if (performance.now() - ring.checkedAt <= freshForMs) return;
+    checking ??= check().finally(() => {
+      checking = null;
+    });
+    await checking;
+    if (!ring.behind) return;
+    await inTime(ring.load()).catch(() => {
+      ring.checkedAt = performance.now() + patienceMs - freshForMs;
+    });
+  }
+
   return {
-    seal: (plaintext, associated) => ({
-      ciphertext: seal(data.key, plaintext, associated),
-      encryptionKeyId: data.id,
-    }),
-    unseal({ ciphertext, encryptionKeyId }, associated) {
-      const key = byId.get(encryptionKeyId);
-      if (!key) throw new KeyferryError('decryption_failed', 'A stored ciphertext names an unknown data key.');
-      return unseal(key, ciphertext, associated);
+    masterKeys,
+    async ofTenant(tenantId) {
+      const known = rings.get(tenantId);
+      if (known) {
+        await freshen(known);
+        return await known.keys();
+      }
+      let ring = opening.get(tenantId);
+      if (!ring) {
+        ring = open(tenantId).finally(() => opening.delete(tenantId));
+        opening.set(tenantId, ring);
+      }
+      return await (await ring).keys();
     },
-    digest: (bytes) => keyedDigest(digest.key, bytes),
-    digestKeyId: digest.id,
-    encryptionKeyId: data.id,
+    async refresh(tenantId) {
+      await rings.get(tenantId)?.load();
+    },
+    held: () => [...rings.keys()],
+    forget(tenantId) {
+      rings.delete(tenantId);
+      opening.delete(tenantId);
+    },
   };
 }
 
-async function makeMissingKeys(tx: Tx, tenantId: string, masterKey: MasterKey): Promise<void> {
-  const present = await tx.selectFrom('encryption_keys').select('purpose').where('retired_at', 'is', null).execute();
-  const missing = (['data', 'digest'] as const).filter((purpose) => !present.some((row) => row.purpose === purpose));
-  if (missing.length === 0) return;
-  const rows = missing.map((purpose) => {
-    const id = randomUUID();
-    const wrapped = seal(masterKey.bytes, randomBytes(32), wrapping(tenantId, id, purpose));
-    return { id, tenant_id: tenantId, purpose, master_key_id: masterKey.id, wrapped };
-  });
-  // Two processes may meet here: the index on current keys lets one of them win, and both then read the winner's.
-  await tx
-    .insertInto('encryption_keys')
-    .values(rows)
-    .onConflict((conflict) => conflict.doNothing())
-    .execute();
+async function inTime<T>(work: Promise<T>): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error('late')), patienceMs);
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
