@@ -4,7 +4,7 @@ import type { ChangeMessage } from '@keyferry/contracts';
 import { KeyferryError } from '@keyferry/core';
 
 /** Who follows the changes. */
-export interface Follower {
+interface Follower {
   tenantId: string;
   mayRead(path: string): boolean;
   /** Another value whenever what they may do has changed. */

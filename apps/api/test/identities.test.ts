@@ -169,6 +169,48 @@ describe('a token', () => {
     expect((await api.call('GET', '/v1/whoami', undefined, theirs.token)).status).toBe(200);
   });
 
+  test('is listed in pages, the newest first', async () => {
+    await identity('many');
+    for (const name of ['first', 'second', 'third', 'fourth']) {
+      await tokenOf('many', { name });
+      // Some are made in the same moment.
+      if (name === 'second') pass(1);
+    }
+    const names: string[] = [];
+    let cursor: string | null = '';
+    while (cursor !== null) {
+      const { body } = await api.call('GET', `/v1/identities/many/tokens?limit=1${cursor && `&cursor=${cursor}`}`);
+      names.push(...body.items.map((item: { name: string }) => item.name));
+      cursor = body.next_cursor;
+    }
+    expect(names.slice(0, 2).sort()).toEqual(['fourth', 'third']);
+    expect(names.slice(2).sort()).toEqual(['first', 'second']);
+  });
+
+  test('is not made where there are 100 that are valid; those that are over don’t count', async () => {
+    const { id } = await identity('full');
+    await api.query(
+      `INSERT INTO keyferry.tokens (tenant_id, identity_id, name, digest, shown, created_by, created_at, revoked_at, expires_at)
+       SELECT $1, $2, 'n' || n, sha256(convert_to('full' || n, 'UTF8')), 'kf_', 'test', $3,
+         CASE WHEN n <= 5 THEN $3::timestamptz END, CASE WHEN n BETWEEN 6 AND 10 THEN $3::timestamptz END
+       FROM generate_series(1, 109) n`,
+      [defaultTenantId, id, at],
+    );
+    await tokenOf('full');
+    expect(await api.call('POST', '/v1/identities/full/tokens', {})).toMatchObject({
+      status: 409,
+      body: { error: { code: 'limit_reached' } },
+    });
+  });
+
+  test('made twice at once is two tokens, and an identity made twice at once is one', async () => {
+    await identity('twice');
+    const both = await Promise.all([tokenOf('twice'), tokenOf('twice')]);
+    expect(new Set(both.map((made) => made.token)).size).toBe(2);
+    const names = await Promise.all([1, 2, 3].map(() => api.call('POST', '/v1/identities', { name: 'once' })));
+    expect(names.map(({ status }) => status).sort()).toEqual([201, 409, 409]);
+  });
+
   test.each([[{ expires_in: '1s' }], [{ expires_in: 'soon' }], [{ name: 'a b' }], [{ token: 'kf_mine' }]])(
     'is not made by %j',
     async (body) => {
@@ -249,6 +291,16 @@ test('removing an identity revokes its tokens and takes it out of policies and i
     { claims: { sub: 'staying' }, identity_id: stays, identity: 'staying' },
   ]);
   expect((await api.call('GET', '/v1/whoami', undefined, leaving)).status).toBe(401);
+});
+
+test('who is refused makes no process ask Postgres anew', async () => {
+  const { token: weak } = await identity('weak').then(() => tokenOf('weak'));
+  await api.call('GET', '/v1/whoami', undefined, weak);
+  const before = await api.identities.directory.accessOf(defaultTenantId);
+  await api.query('UPDATE keyferry.access_revisions SET revision = revision + 1');
+  for (const by of [weak, `kf_${'A'.repeat(43)}`])
+    expect((await api.call('POST', '/v1/identities', { name: 'no' }, by)).status).toBeGreaterThan(400);
+  expect(await api.identities.directory.accessOf(defaultTenantId)).toBe(before);
 });
 
 test('the environment’s token is an operator with all scopes', async () => {

@@ -33,7 +33,7 @@ export interface ListedName {
 const mostProxied = 10_000;
 const rowsAtOnce = 1_000;
 /** Stored names that are looked at for one answer. */
-const mostLookedAt = 20_000;
+const mostLookedAt = 10_000;
 
 /**
  * Names of what is served, in the order of their bytes: of the store, and of one listing of each proxied vault below what the

@@ -71,7 +71,7 @@ function grantsAlone(
   );
 }
 
-test('a path is granted something exactly where one of the policies grants it', () => {
+test('a path is granted something exactly where one of the policies grants it', { timeout: 60_000 }, () => {
   const asked = fc.record({
     policies: fc.array(anyPolicy, { maxLength: 12 }).map((all) => all.map((one) => policy(one.pathGlob, one))),
     paths: fc.array(path, { minLength: 1, maxLength: 8 }),
@@ -92,7 +92,7 @@ test('a path is granted something exactly where one of the policies grants it', 
   );
 });
 
-test('a glob matches by itself as it does among others', () => {
+test('a glob matches by itself as it does among others', { timeout: 60_000 }, () => {
   fc.assert(
     fc.property(glob, path, (source, text) => {
       expect([source, text, may([policy(source)], 'read', text) !== null]).toEqual([
@@ -103,6 +103,23 @@ test('a glob matches by itself as it does among others', () => {
     }),
     { numRuns: process.env.KEYFERRY_TEST_FULL ? 100_000 : 5_000 },
   );
+});
+
+test.each([
+  ['a*ab', 'ab'],
+  ['ab*bc', 'abc'],
+  ['a*b', 'ab'],
+  ['a*?b', 'a🔑b'],
+  ['*?', '🔑'],
+  ['a*b*a', 'abba'],
+  ['a*b*a', 'aba'],
+  ['a?a*', 'aaa'],
+  ['x/**', 'x'],
+  ['**/x', 'x'],
+  ['a/**/a', 'a/a'],
+  ['**/**', 'a'],
+])('"%s" has the same to do with "%s" as by itself', (source, text) => {
+  expect(may([policy(source)], 'read', text) !== null).toBe(parseGlob(source).test(text));
 });
 
 test.each(['', '/a', 'a/', 'a//b', '/'])('"%s", which is no local path, is granted nothing', (text) => {

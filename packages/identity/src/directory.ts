@@ -26,12 +26,14 @@ const patienceMs = 2_000;
 const longestWaitMs = 10_000;
 /** What is kept of all tenants, in characters of JSON. */
 const mostKept = 64 * 1024 * 1024;
+/** What a tenant counts beside: there are no more of them than one query may well ask for. */
+const overhead = 16 * 1024;
 
 interface Entry {
   access: TenantAccess;
   /** When Postgres last said that it is so, in milliseconds since the epoch. */
   checkedAt: number;
-  /** What Postgres said then: another revision than that of `access` means that it has to be read anew. */
+  /** What Postgres has said since: another revision than that of `access` means that this is not to be used any more. */
   latest: number;
 }
 
@@ -43,8 +45,13 @@ export function createDirectory({ store, now }: { store: Store; now: () => Date 
   let changes = 0;
 
   const ageOf = ({ checkedAt }: Entry) => Math.abs(now().getTime() - checkedAt);
-  const isCurrent = (entry: Entry, revision: number) =>
-    ageOf(entry) <= freshMs && entry.access.revision >= Math.max(entry.latest, revision);
+  /** What is kept of a tenant if it isn't known to be outdated, and is no older. */
+  function kept(tenantId: string, revision: number, oldestMs: number): Entry | null {
+    const entry = entries.get(tenantId);
+    if (!entry || ageOf(entry) > oldestMs) return null;
+    const { access, latest } = entry;
+    return access.revision === latest && access.revision >= revision ? entry : null;
+  }
 
   /** Asks for the revisions of all tenants that are kept, in one query. */
   function check(): Promise<void> {
@@ -63,8 +70,8 @@ export function createDirectory({ store, now }: { store: Store; now: () => Date 
       const entry = entries.get(id);
       // What was loaded since then is newer than what was asked.
       if (!entry || entry.checkedAt > began) continue;
-      entry.checkedAt = began;
       entry.latest = revisions.get(id) ?? 0;
+      if (entry.latest === entry.access.revision) entry.checkedAt = began;
     }
   }
 
@@ -87,35 +94,39 @@ export function createDirectory({ store, now }: { store: Store; now: () => Date 
     }
     const access = tenantAccess(stored);
     const checkedAt = before === changes ? began : Number.NEGATIVE_INFINITY;
-    entries.set(tenantId, { access, checkedAt, latest: access.revision }, JSON.stringify(stored).length);
+    entries.set(tenantId, { access, checkedAt, latest: access.revision }, JSON.stringify(stored).length + overhead);
     return access;
   }
 
-  /** What is right now, as far as Postgres can be asked. */
+  /** What is right now. */
   async function current(tenantId: string, revision: number): Promise<TenantAccess | null> {
-    const known = entries.get(tenantId);
-    if (known && ageOf(known) > freshMs) await check();
     const entry = entries.get(tenantId);
-    return entry && isCurrent(entry, revision) ? entry.access : await load(tenantId);
+    if (entry && ageOf(entry) > freshMs) await check();
+    const known = kept(tenantId, revision, freshMs);
+    if (known) return known.access;
+    const access = await load(tenantId);
+    // Where somebody had begun before.
+    return access && access.revision < revision ? await load(tenantId) : access;
   }
 
   return {
     async accessOf(tenantId, revision = 0) {
-      const known = entries.get(tenantId);
-      if (known && isCurrent(known, revision)) {
+      const known = kept(tenantId, revision, freshMs);
+      if (known) {
         if (ageOf(known) > checkIntervalMs) check().catch(() => {});
         return known.access;
       }
-      const usable = known && ageOf(known) <= longestAbsenceMs && known.latest >= revision ? known : null;
       const answer = current(tenantId, revision);
       // Where nobody waits for it any more.
       answer.catch(() => {});
+      const fallback = () => kept(tenantId, revision, longestAbsenceMs);
       try {
-        const found = await within(answer, usable ? patienceMs : longestWaitMs);
+        const found = await within(answer, fallback() ? patienceMs : longestWaitMs);
         if (found !== undefined) return found;
       } catch (error) {
-        if (!usable) throw asStoreError(error);
+        if (!fallback()) throw asStoreError(error);
       }
+      const usable = fallback();
       if (usable) return usable.access;
       throw new KeyferryError('database_unavailable', 'The database did not answer in time.');
     },

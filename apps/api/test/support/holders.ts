@@ -3,7 +3,7 @@ import { inRanges } from '@keyferry/egress';
 import type { Authenticator, Identity } from '@keyferry/identity';
 import { defaultTenantId } from '@keyferry/store';
 
-export type Grant = Pick<Policy, 'pathGlob' | 'permissions'> & Partial<Policy>;
+type Grant = Pick<Policy, 'pathGlob' | 'permissions'> & Partial<Policy>;
 
 /** Who is known by tokens of their own, with policies that tests give them. */
 export interface Holders extends Authenticator {

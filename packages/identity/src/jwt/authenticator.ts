@@ -7,6 +7,7 @@ import type { Authenticator, Identity } from '../identity.ts';
 import { keepAtMost } from '../kept.ts';
 import { assertServed, identityOf, identityOfClaims, type Signed } from '../known-identity.ts';
 import type { TenantAccess } from '../tenant-access.ts';
+import { within } from '../within.ts';
 import { createIssuerKeys, type IssuerKeysOptions } from './issuer-keys.ts';
 import { readUnverified, type Unverified } from './read-unverified.ts';
 
@@ -19,6 +20,8 @@ interface JwtServices extends IssuerKeysOptions {
 const leewaySeconds = 30;
 /** What was found of who takes an issuer's tokens is right for so long. */
 const freshMs = 2_000;
+/** Whoever asks waits for Postgres no longer. */
+const patienceMs = 2_000;
 const mostLookups = 5_000;
 
 type Takers = { tenantId: string; issuerId: string }[];
@@ -40,7 +43,8 @@ export function jwtAuthenticator(services: JwtServices): Authenticator {
     const age = known ? Math.abs(at - known.at) : Number.POSITIVE_INFINITY;
     if (known && age <= freshMs) return known.takers;
     try {
-      const takers = await issuersNamed(store, { issuer, audiences, tenant });
+      const takers = await within(issuersNamed(store, { issuer, audiences, tenant }), patienceMs);
+      if (takers === undefined) throw new KeyferryError('database_unavailable', 'The database did not answer in time.');
       // What nobody takes is not kept: it could be anything.
       if (takers.length > 0) lookups.set(key, { at, takers });
       else lookups.delete(key);
