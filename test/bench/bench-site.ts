@@ -98,6 +98,9 @@ export async function openBenchSite(): Promise<BenchSite> {
         REDIS_URL: redisServer.url,
         KEYFERRY_MASTER_KEY: masterKey,
         KEYFERRY_API_TOKEN: token,
+        // Counted as always, and never met: whoever asks here is one identity at one address.
+        KEYFERRY_LIMIT_IDENTITY: '900000000',
+        KEYFERRY_LIMIT_ADDRESS: '900000000',
         KEYFERRY_API_PORT: '0',
       });
       cleanup.defer(() => api.kill());

@@ -11,4 +11,5 @@ export const vaultRefusals = [
   'vault_invalid',
   'container_missing',
   'vault_timeout',
+  'egress_refused',
 ] as const satisfies ErrorCode[];

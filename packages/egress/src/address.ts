@@ -73,7 +73,8 @@ function embedded(address: Address): ipaddr.IPv4 | null {
  * each customer of a provider has. Text that is no address is its own.
  */
 export function sourceNetwork(text: string): string {
-  const address = parseAddress(text);
+  // Each request comes by here, and most come by IPv4.
+  const address = text.includes(':') ? parseAddress(text) : null;
   if (address === null || address instanceof ipaddr.IPv4) return text;
   const mapped = embedded(address);
   if (mapped !== null) return mapped.toString();

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { canonicalHost, parseEgress, type Resolve, resolveAllowed } from '../src/index.ts';
+import { canonicalHost, parseEgress, type Resolve, resolveAllowed, sourceNetwork } from '../src/index.ts';
 
 const resolvesTo =
   (address: string): Resolve =>
@@ -156,4 +156,15 @@ describe('what gives a machine its identity', () => {
   ])('%s is reached where it is named itself', async (allowed, address) => {
     expect(await reached(allowed, 'metadata.internal', resolvesTo(address))).toEqual([address]);
   });
+});
+
+test.each([
+  ['192.0.2.1', '192.0.2.1'],
+  ['::ffff:192.0.2.1', '192.0.2.1'],
+  ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
+  ['2001:DB8:1:2::9', '2001:db8:1:2::/64'],
+  ['2001:db8:1:3::9', '2001:db8:1:3::/64'],
+  ['nothing: of the kind', 'nothing: of the kind'],
+])('requests from %s count as of %s', (address, source) => {
+  expect(sourceNetwork(address)).toBe(source);
 });

@@ -24,7 +24,7 @@ function judge(code: string | undefined): [status: string, why: string] {
     case 'ERR_HTTP_REQUEST_TIMEOUT':
       return ['408 Request Timeout', `The request did not come as a whole within ${requestDeadlineMs / 1000} seconds.`];
     case 'HPE_HEADER_OVERFLOW':
-      return ['431 Request Header Fields Too Large', `The headers are larger than ${mostHeaderBytes / 1024} KiB.`];
+      return ['400 Bad Request', `The headers are larger than ${mostHeaderBytes / 1024} KiB.`];
     default:
       return ['400 Bad Request', 'What was sent is not HTTP that can be read.'];
   }

@@ -65,7 +65,7 @@ test('headers beyond 16 KiB are refused', async () => {
     await open(),
     `GET /healthz HTTP/1.1\r\nHost: keyferry\r\nA: ${'b'.repeat(17 * 1024)}\r\n\r\n`,
   );
-  expect(text).toMatch(/^HTTP\/1\.1 431 /);
+  expect(text).toMatch(/^HTTP\/1\.1 400 /);
   expect(refusalIn(text).message).toBe('The headers are larger than 16 KiB.');
 });
 

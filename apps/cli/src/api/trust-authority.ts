@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { KeyferryError } from '@keyferry/core';
@@ -7,13 +8,19 @@ import { KeyferryError } from '@keyferry/core';
  * start. Throws `usage_invalid`.
  */
 export function trustAuthority(file: string): void {
+  setDefaultCACertificates([...getCACertificates('default'), readAuthority(file)]);
+}
+
+function readAuthority(file: string): string {
   try {
-    setDefaultCACertificates([...getCACertificates('default'), readFileSync(file, 'utf8')]);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
+    const text = readFileSync(file, 'utf8');
+    // The list itself takes any text, and leaves out what is no certificate.
+    new X509Certificate(text);
+    return text;
+  } catch {
     throw new KeyferryError(
       'usage_invalid',
-      `KEYFERRY_CA_FILE names ${file}, which holds no certificate in PEM (${code}).`,
+      `KEYFERRY_CA_FILE names ${file}, which can't be read or holds no certificate in PEM.`,
     );
   }
 }
