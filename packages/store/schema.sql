@@ -19,24 +19,86 @@ CREATE POLICY tenant ON keyferry.access_revisions TO keyferry_app USING ((tenant
 GRANT DELETE, INSERT, SELECT, UPDATE ON keyferry.access_revisions TO keyferry_app;
 GRANT SELECT (tenant_id, revision) ON keyferry.access_revisions TO keyferry_dispatcher;
 
-CREATE TABLE keyferry.audit_log (
-  id bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
+CREATE TABLE keyferry.audit_batches (
   tenant_id uuid NOT NULL,
+  id bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
+  rows integer NOT NULL,
   at timestamp with time zone NOT NULL,
+  last_at timestamp with time zone NOT NULL,
+  number bigint,
+  digest bytea,
+  hash bytea,
+  sealed_at timestamp with time zone,
+  CONSTRAINT audit_batches_pkey PRIMARY KEY (tenant_id, id),
+  CONSTRAINT audit_batches_check CHECK ((last_at >= at)),
+  CONSTRAINT audit_batches_check1 CHECK ((num_nulls(number, digest, hash, sealed_at) = ANY (ARRAY[0, 4]))),
+  CONSTRAINT audit_batches_number_check CHECK ((number > 0)),
+  CONSTRAINT audit_batches_rows_check CHECK ((rows > 0))
+);
+ALTER TABLE keyferry.audit_batches ENABLE ROW LEVEL SECURITY;
+ALTER TABLE keyferry.audit_batches FORCE ROW LEVEL SECURITY;
+CREATE UNIQUE INDEX audit_batches_chain ON keyferry.audit_batches USING btree (tenant_id, number) WHERE (number IS NOT NULL);
+CREATE INDEX audit_batches_last_at ON keyferry.audit_batches USING btree (tenant_id, last_at);
+CREATE INDEX audit_batches_unsealed ON keyferry.audit_batches USING btree (tenant_id, id) WHERE (number IS NULL);
+CREATE POLICY dispatch ON keyferry.audit_batches FOR SELECT TO keyferry_dispatcher USING (true);
+CREATE POLICY prune ON keyferry.audit_batches FOR DELETE TO keyferry_dispatcher USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
+CREATE POLICY sealed_once ON keyferry.audit_batches AS RESTRICTIVE FOR UPDATE TO keyferry_app USING ((number IS NULL)) WITH CHECK ((number IS NOT NULL));
+CREATE POLICY tenant ON keyferry.audit_batches TO keyferry_app USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
+CREATE POLICY written_unsealed ON keyferry.audit_batches AS RESTRICTIVE FOR INSERT TO keyferry_app WITH CHECK ((number IS NULL));
+GRANT INSERT, SELECT ON keyferry.audit_batches TO keyferry_app;
+GRANT UPDATE (number, digest, hash, sealed_at) ON keyferry.audit_batches TO keyferry_app;
+GRANT DELETE ON keyferry.audit_batches TO keyferry_dispatcher;
+GRANT SELECT (tenant_id, id, last_at, number, hash) ON keyferry.audit_batches TO keyferry_dispatcher;
+
+CREATE TABLE keyferry.audit_chains (
+  tenant_id uuid NOT NULL,
+  pruned_number bigint DEFAULT 0 NOT NULL,
+  pruned_hash bytea DEFAULT decode(repeat('00'::text, 32), 'hex'::text) NOT NULL,
+  head_number bigint DEFAULT 0 NOT NULL,
+  head_hash bytea DEFAULT decode(repeat('00'::text, 32), 'hex'::text) NOT NULL,
+  anchored_number bigint DEFAULT 0 NOT NULL,
+  anchored_at timestamp with time zone,
+  retention_seconds bigint DEFAULT (365 * 86400) NOT NULL,
+  CONSTRAINT audit_chains_pkey PRIMARY KEY (tenant_id),
+  CONSTRAINT audit_chains_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES keyferry.tenants(id),
+  CONSTRAINT audit_chains_retention_seconds_check CHECK ((retention_seconds >= 86400))
+);
+ALTER TABLE keyferry.audit_chains ENABLE ROW LEVEL SECURITY;
+ALTER TABLE keyferry.audit_chains FORCE ROW LEVEL SECURITY;
+CREATE POLICY dispatch ON keyferry.audit_chains FOR SELECT TO keyferry_dispatcher USING (true);
+CREATE POLICY prune ON keyferry.audit_chains TO keyferry_dispatcher USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
+CREATE POLICY tenant ON keyferry.audit_chains TO keyferry_app USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
+GRANT INSERT, SELECT ON keyferry.audit_chains TO keyferry_app;
+GRANT UPDATE (head_number, head_hash, anchored_number, anchored_at, retention_seconds) ON keyferry.audit_chains TO keyferry_app;
+GRANT SELECT (tenant_id, pruned_number, head_number, anchored_number, anchored_at, retention_seconds) ON keyferry.audit_chains TO keyferry_dispatcher;
+GRANT UPDATE (pruned_number, pruned_hash) ON keyferry.audit_chains TO keyferry_dispatcher;
+
+CREATE TABLE keyferry.audit_log (
+  tenant_id uuid NOT NULL,
+  batch bigint NOT NULL,
+  at timestamp with time zone NOT NULL,
+  place integer NOT NULL,
+  outcome text NOT NULL,
   actor text NOT NULL,
   action text NOT NULL,
   target text NOT NULL,
+  request_id uuid,
+  address text,
   details jsonb DEFAULT '{}'::jsonb NOT NULL,
-  CONSTRAINT audit_log_pkey PRIMARY KEY (id),
-  CONSTRAINT audit_log_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES keyferry.tenants(id)
+  CONSTRAINT audit_log_pkey PRIMARY KEY (batch, place),
+  CONSTRAINT audit_log_outcome_check CHECK ((outcome = ANY (ARRAY['done'::text, 'read'::text, 'refused'::text, 'failed'::text])))
 );
 ALTER TABLE keyferry.audit_log ENABLE ROW LEVEL SECURITY;
 ALTER TABLE keyferry.audit_log FORCE ROW LEVEL SECURITY;
+CREATE INDEX audit_log_blocks ON keyferry.audit_log USING brin (at, target text_bloom_ops, actor text_bloom_ops, request_id uuid_bloom_ops) WITH (pages_per_range='64', autosummarize='on');
+CREATE INDEX audit_log_pruned ON keyferry.audit_log USING btree (tenant_id) WHERE (action = 'audit.pruned'::text);
 CREATE INDEX audit_log_purged_key ON keyferry.audit_log USING btree (tenant_id, ((details ->> 'key_id'::text))) WHERE (action = 'key.purged'::text);
 CREATE INDEX audit_log_purged_path ON keyferry.audit_log USING btree (tenant_id, target) WHERE (action = 'key.purged'::text);
-CREATE INDEX audit_log_tenant ON keyferry.audit_log USING btree (tenant_id, id);
+CREATE POLICY prune ON keyferry.audit_log TO keyferry_dispatcher USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
 CREATE POLICY tenant ON keyferry.audit_log TO keyferry_app USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
 GRANT INSERT, SELECT ON keyferry.audit_log TO keyferry_app;
+GRANT DELETE ON keyferry.audit_log TO keyferry_dispatcher;
+GRANT SELECT (tenant_id, batch) ON keyferry.audit_log TO keyferry_dispatcher;
 
 CREATE TABLE keyferry.backends (
   id uuid DEFAULT gen_random_uuid() NOT NULL,
@@ -146,6 +208,7 @@ CREATE TABLE keyferry.backups (
 );
 ALTER TABLE keyferry.backups ENABLE ROW LEVEL SECURITY;
 ALTER TABLE keyferry.backups FORCE ROW LEVEL SECURITY;
+CREATE INDEX backups_encryption_key ON keyferry.backups USING btree (tenant_id, encryption_key_id);
 CREATE INDEX backups_key ON keyferry.backups USING btree (tenant_id, key_id);
 CREATE INDEX backups_of_tenant ON keyferry.backups USING btree (tenant_id, created_at DESC, id DESC);
 CREATE POLICY tenant ON keyferry.backups TO keyferry_app USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
@@ -299,17 +362,22 @@ CREATE TABLE keyferry.encryption_keys (
   wrapped bytea NOT NULL,
   created_at timestamp with time zone DEFAULT now() NOT NULL,
   retired_at timestamp with time zone,
+  current_from timestamp with time zone DEFAULT now() NOT NULL,
+  destroyed_at timestamp with time zone,
   CONSTRAINT encryption_keys_pkey PRIMARY KEY (id),
   CONSTRAINT encryption_keys_tenant_id_id_key UNIQUE (tenant_id, id),
   CONSTRAINT encryption_keys_master_key_id_fkey FOREIGN KEY (master_key_id) REFERENCES keyferry.master_keys(id),
   CONSTRAINT encryption_keys_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES keyferry.tenants(id),
+  CONSTRAINT encryption_keys_destroyed_check CHECK (((destroyed_at IS NOT NULL) = (wrapped = '\x'::bytea))),
   CONSTRAINT encryption_keys_purpose_check CHECK ((purpose = ANY (ARRAY['data'::text, 'digest'::text])))
 );
 ALTER TABLE keyferry.encryption_keys ENABLE ROW LEVEL SECURITY;
 ALTER TABLE keyferry.encryption_keys FORCE ROW LEVEL SECURITY;
 CREATE UNIQUE INDEX encryption_keys_current ON keyferry.encryption_keys USING btree (tenant_id, purpose) WHERE (retired_at IS NULL);
+CREATE POLICY dispatch ON keyferry.encryption_keys FOR SELECT TO keyferry_dispatcher USING (true);
 CREATE POLICY tenant ON keyferry.encryption_keys TO keyferry_app USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
 GRANT DELETE, INSERT, SELECT, UPDATE ON keyferry.encryption_keys TO keyferry_app;
+GRANT SELECT (tenant_id, master_key_id, retired_at, destroyed_at) ON keyferry.encryption_keys TO keyferry_dispatcher;
 
 CREATE TABLE keyferry.failures (
   id uuid DEFAULT gen_random_uuid() NOT NULL,
@@ -464,6 +532,17 @@ CREATE INDEX key_changes_key ON keyferry.key_changes USING btree (tenant_id, key
 CREATE POLICY tenant ON keyferry.key_changes TO keyferry_app USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
 GRANT INSERT, SELECT ON keyferry.key_changes TO keyferry_app;
 
+CREATE TABLE keyferry.key_counts (
+  tenant_id uuid NOT NULL,
+  keys bigint NOT NULL,
+  CONSTRAINT key_counts_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES keyferry.tenants(id)
+);
+ALTER TABLE keyferry.key_counts ENABLE ROW LEVEL SECURITY;
+ALTER TABLE keyferry.key_counts FORCE ROW LEVEL SECURITY;
+CREATE INDEX key_counts_tenant ON keyferry.key_counts USING btree (tenant_id);
+CREATE POLICY tenant ON keyferry.key_counts TO keyferry_app USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
+GRANT DELETE, INSERT, SELECT, UPDATE ON keyferry.key_counts TO keyferry_app;
+
 CREATE TABLE keyferry.key_versions (
   key_id uuid NOT NULL,
   version integer NOT NULL,
@@ -484,6 +563,7 @@ CREATE TABLE keyferry.key_versions (
 );
 ALTER TABLE keyferry.key_versions ENABLE ROW LEVEL SECURITY;
 ALTER TABLE keyferry.key_versions FORCE ROW LEVEL SECURITY;
+CREATE INDEX key_versions_encryption_key ON keyferry.key_versions USING btree (tenant_id, encryption_key_id);
 CREATE POLICY tenant ON keyferry.key_versions TO keyferry_app USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
 GRANT DELETE, INSERT, SELECT, UPDATE ON keyferry.key_versions TO keyferry_app;
 
@@ -554,6 +634,8 @@ CREATE INDEX keys_to_expire ON keyferry.keys USING btree (tenant_id, backend_id,
 CREATE INDEX keys_to_purge ON keyferry.keys USING btree (tenant_id, backend_id, purge_at) WHERE (purge_at IS NOT NULL);
 CREATE INDEX keys_to_rotate ON keyferry.keys USING btree (tenant_id, backend_id, rotation_due_at) WHERE ((rotation_due_at IS NOT NULL) AND (NOT rotation_told));
 CREATE POLICY tenant ON keyferry.keys TO keyferry_app USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
+CREATE TRIGGER count_added AFTER INSERT ON keyferry.keys REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION keyferry.count_keys();
+CREATE TRIGGER count_removed AFTER DELETE ON keyferry.keys REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION keyferry.count_keys();
 GRANT DELETE, INSERT, SELECT, UPDATE ON keyferry.keys TO keyferry_app;
 
 CREATE TABLE keyferry.master_keys (
@@ -656,7 +738,7 @@ CREATE TABLE keyferry.outbox (
   id uuid DEFAULT gen_random_uuid() NOT NULL,
   "position" bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
   tenant_id uuid NOT NULL,
-  backend_id uuid NOT NULL,
+  backend_id uuid,
   seq bigint NOT NULL,
   type text NOT NULL,
   data jsonb NOT NULL,
@@ -670,6 +752,7 @@ CREATE TABLE keyferry.outbox (
 ALTER TABLE keyferry.outbox ENABLE ROW LEVEL SECURITY;
 ALTER TABLE keyferry.outbox FORCE ROW LEVEL SECURITY;
 CREATE INDEX outbox_delivered ON keyferry.outbox USING btree (delivered_at) WHERE (delivered_at IS NOT NULL);
+CREATE UNIQUE INDEX outbox_of_tenant ON keyferry.outbox USING btree (tenant_id, seq) WHERE (backend_id IS NULL);
 CREATE INDEX outbox_position ON keyferry.outbox USING btree (tenant_id, "position");
 CREATE INDEX outbox_undelivered ON keyferry.outbox USING btree (backend_id, seq) WHERE (delivered_at IS NULL);
 CREATE POLICY dispatch ON keyferry.outbox FOR SELECT TO keyferry_dispatcher USING (true);
@@ -723,6 +806,17 @@ ALTER TABLE keyferry.shards FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON keyferry.shards TO keyferry_app USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
 GRANT DELETE, INSERT, SELECT, UPDATE ON keyferry.shards TO keyferry_app;
 
+CREATE TABLE keyferry.tenant_events (
+  tenant_id uuid NOT NULL,
+  event_seq bigint NOT NULL,
+  CONSTRAINT tenant_events_pkey PRIMARY KEY (tenant_id),
+  CONSTRAINT tenant_events_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES keyferry.tenants(id)
+);
+ALTER TABLE keyferry.tenant_events ENABLE ROW LEVEL SECURITY;
+ALTER TABLE keyferry.tenant_events FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON keyferry.tenant_events TO keyferry_app USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
+GRANT INSERT, SELECT, UPDATE ON keyferry.tenant_events TO keyferry_app;
+
 CREATE TABLE keyferry.tenants (
   id uuid DEFAULT gen_random_uuid() NOT NULL,
   name text NOT NULL,
@@ -733,8 +827,8 @@ CREATE TABLE keyferry.tenants (
   max_open_cycles integer,
   state_changed_at timestamp with time zone DEFAULT now() NOT NULL,
   deletion_requested_by text,
+  purged_at timestamp with time zone,
   CONSTRAINT tenants_pkey PRIMARY KEY (id),
-  CONSTRAINT tenants_name_key UNIQUE (name),
   CONSTRAINT tenants_max_backends_check CHECK ((max_backends >= 0)),
   CONSTRAINT tenants_max_keys_check CHECK ((max_keys >= 0)),
   CONSTRAINT tenants_max_open_cycles_check CHECK ((max_open_cycles > 0)),
@@ -742,11 +836,13 @@ CREATE TABLE keyferry.tenants (
 );
 ALTER TABLE keyferry.tenants ENABLE ROW LEVEL SECURITY;
 ALTER TABLE keyferry.tenants FORCE ROW LEVEL SECURITY;
+CREATE UNIQUE INDEX tenants_name ON keyferry.tenants USING btree (name) WHERE (state <> 'deleted'::text);
 CREATE POLICY dispatch ON keyferry.tenants FOR SELECT TO keyferry_dispatcher USING (true);
 CREATE POLICY operator ON keyferry.tenants TO keyferry_app USING (( SELECT keyferry.is_operator() AS is_operator)) WITH CHECK (( SELECT keyferry.is_operator() AS is_operator));
-CREATE POLICY tenant ON keyferry.tenants TO keyferry_app USING ((id = ( SELECT keyferry.current_tenant() AS current_tenant)));
+CREATE POLICY tenant ON keyferry.tenants FOR SELECT TO keyferry_app USING ((id = ( SELECT keyferry.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_lock ON keyferry.tenants FOR UPDATE TO keyferry_app USING ((id = ( SELECT keyferry.current_tenant() AS current_tenant))) WITH CHECK (false);
 GRANT INSERT, SELECT, UPDATE ON keyferry.tenants TO keyferry_app;
-GRANT SELECT (id, state) ON keyferry.tenants TO keyferry_dispatcher;
+GRANT SELECT (id, name, state, state_changed_at, purged_at) ON keyferry.tenants TO keyferry_dispatcher;
 
 CREATE TABLE keyferry.token_issuers (
   id uuid DEFAULT gen_random_uuid() NOT NULL,
@@ -777,7 +873,7 @@ CREATE INDEX token_issuers_issuer ON keyferry.token_issuers USING btree (issuer)
 CREATE POLICY dispatch ON keyferry.token_issuers FOR SELECT TO keyferry_dispatcher USING (true);
 CREATE POLICY tenant ON keyferry.token_issuers TO keyferry_app USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
 GRANT DELETE, INSERT, SELECT, UPDATE ON keyferry.token_issuers TO keyferry_app;
-GRANT SELECT (id, tenant_id, issuer) ON keyferry.token_issuers TO keyferry_dispatcher;
+GRANT SELECT (id, tenant_id, issuer, audiences) ON keyferry.token_issuers TO keyferry_dispatcher;
 
 CREATE TABLE keyferry.tokens (
   id uuid DEFAULT gen_random_uuid() NOT NULL,
@@ -860,12 +956,27 @@ CREATE OR REPLACE FUNCTION keyferry.backends_with_undelivered_events()
  STABLE SECURITY DEFINER
  SET search_path TO 'pg_catalog'
 AS $function$
-  SELECT DISTINCT o.tenant_id, o.backend_id FROM keyferry.outbox o WHERE o.delivered_at IS NULL
+  SELECT DISTINCT o.tenant_id, o.backend_id FROM keyferry.outbox o
+  WHERE o.delivered_at IS NULL
+    AND EXISTS (SELECT FROM keyferry.tenants t WHERE t.id = o.tenant_id AND t.state = 'active')
 $function$
 ;
 ALTER FUNCTION keyferry.backends_with_undelivered_events() OWNER TO keyferry_dispatcher;
 REVOKE ALL ON FUNCTION keyferry.backends_with_undelivered_events() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION keyferry.backends_with_undelivered_events() TO keyferry_app;
+
+CREATE OR REPLACE FUNCTION keyferry.count_keys()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  INSERT INTO keyferry.key_counts (tenant_id, keys)
+    SELECT c.tenant_id, CASE TG_OP WHEN 'INSERT' THEN count(*) ELSE -count(*) END FROM changed c GROUP BY c.tenant_id;
+  RETURN NULL;
+END
+$function$
+;
+REVOKE ALL ON FUNCTION keyferry.count_keys() FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION keyferry.current_tenant()
  RETURNS uuid
@@ -886,18 +997,84 @@ AS $function$ SELECT coalesce(current_setting('keyferry.operator', true), '') = 
 REVOKE ALL ON FUNCTION keyferry.is_operator() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION keyferry.is_operator() TO keyferry_app;
 
-CREATE OR REPLACE FUNCTION keyferry.issuers_named(given text)
+CREATE OR REPLACE FUNCTION keyferry.issuers_named(given text, meant text[], tenant text)
  RETURNS TABLE(tenant_id uuid, issuer_id uuid)
  LANGUAGE sql
  STABLE SECURITY DEFINER
  SET search_path TO 'pg_catalog'
 AS $function$
-  SELECT i.tenant_id, i.id FROM keyferry.token_issuers i WHERE i.issuer = given ORDER BY i.tenant_id, i.id LIMIT 100
+  SELECT i.tenant_id, i.id FROM keyferry.token_issuers i
+  WHERE i.issuer = given AND i.audiences && meant
+    AND (tenant IS NULL
+      OR i.tenant_id = (SELECT t.id FROM keyferry.tenants t WHERE tenant IN (t.id::text, t.name) ORDER BY t.id LIMIT 1))
+  ORDER BY i.tenant_id, i.id LIMIT 100
 $function$
 ;
-ALTER FUNCTION keyferry.issuers_named(text) OWNER TO keyferry_dispatcher;
-REVOKE ALL ON FUNCTION keyferry.issuers_named(text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION keyferry.issuers_named(text) TO keyferry_app;
+ALTER FUNCTION keyferry.issuers_named(text,text[],text) OWNER TO keyferry_dispatcher;
+REVOKE ALL ON FUNCTION keyferry.issuers_named(text,text[],text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION keyferry.issuers_named(text,text[],text) TO keyferry_app;
+
+CREATE OR REPLACE FUNCTION keyferry.master_key_uses()
+ RETURNS TABLE(master_key_id text, data_keys bigint)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog'
+AS $function$
+  SELECT e.master_key_id, count(*) FROM keyferry.encryption_keys e WHERE e.destroyed_at IS NULL GROUP BY 1
+$function$
+;
+ALTER FUNCTION keyferry.master_key_uses() OWNER TO keyferry_dispatcher;
+REVOKE ALL ON FUNCTION keyferry.master_key_uses() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION keyferry.master_key_uses() TO keyferry_app;
+
+CREATE OR REPLACE FUNCTION keyferry.prune_audit(most integer)
+ RETURNS TABLE(batches bigint, rows bigint, number bigint, hash bytea)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog'
+AS $function$
+DECLARE
+  tenant uuid := keyferry.current_tenant();
+  pruned bigint;
+  kept_seconds bigint;
+  reached bigint;
+BEGIN
+  SELECT c.pruned_number, c.retention_seconds INTO pruned, kept_seconds
+  FROM keyferry.audit_chains c WHERE c.tenant_id = tenant FOR UPDATE;
+  SELECT coalesce(min(b.number) - 1, pruned + most) INTO reached FROM (
+    SELECT b.number, b.last_at FROM keyferry.audit_batches b
+    WHERE b.tenant_id = tenant AND b.number > pruned ORDER BY b.number LIMIT most) b
+  WHERE b.last_at >= now() - make_interval(secs => kept_seconds);
+  SELECT b.number, b.hash INTO number, hash FROM keyferry.audit_batches b
+  WHERE b.tenant_id = tenant AND b.number <= reached AND b.number > pruned ORDER BY b.number DESC LIMIT 1;
+  IF number IS NULL THEN RETURN; END IF;
+  DELETE FROM keyferry.audit_log l USING keyferry.audit_batches b
+  WHERE l.tenant_id = tenant AND b.tenant_id = tenant AND l.batch = b.id AND b.number <= reached;
+  GET DIAGNOSTICS rows = ROW_COUNT;
+  DELETE FROM keyferry.audit_batches b WHERE b.tenant_id = tenant AND b.number <= reached;
+  GET DIAGNOSTICS batches = ROW_COUNT;
+  UPDATE keyferry.audit_chains c SET pruned_number = prune_audit.number, pruned_hash = prune_audit.hash
+  WHERE c.tenant_id = tenant;
+  RETURN NEXT;
+END
+$function$
+;
+ALTER FUNCTION keyferry.prune_audit(integer) OWNER TO keyferry_dispatcher;
+REVOKE ALL ON FUNCTION keyferry.prune_audit(integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION keyferry.prune_audit(integer) TO keyferry_app;
+
+CREATE OR REPLACE FUNCTION keyferry.tenants_deleted(given uuid[])
+ RETURNS SETOF uuid
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog'
+AS $function$
+  SELECT t.id FROM keyferry.tenants t WHERE t.state = 'deleted' AND t.id = ANY (given)
+$function$
+;
+ALTER FUNCTION keyferry.tenants_deleted(uuid[]) OWNER TO keyferry_dispatcher;
+REVOKE ALL ON FUNCTION keyferry.tenants_deleted(uuid[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION keyferry.tenants_deleted(uuid[]) TO keyferry_app;
 
 CREATE OR REPLACE FUNCTION keyferry.tenants_due(at timestamp with time zone)
  RETURNS SETOF uuid
@@ -916,6 +1093,61 @@ ALTER FUNCTION keyferry.tenants_due(timestamp with time zone) OWNER TO keyferry_
 REVOKE ALL ON FUNCTION keyferry.tenants_due(timestamp with time zone) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION keyferry.tenants_due(timestamp with time zone) TO keyferry_app;
 
+CREATE OR REPLACE FUNCTION keyferry.tenants_kept()
+ RETURNS SETOF uuid
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog'
+AS $function$
+  SELECT t.id FROM keyferry.tenants t WHERE t.state <> 'deleted'
+$function$
+;
+ALTER FUNCTION keyferry.tenants_kept() OWNER TO keyferry_dispatcher;
+REVOKE ALL ON FUNCTION keyferry.tenants_kept() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION keyferry.tenants_kept() TO keyferry_app;
+
+CREATE OR REPLACE FUNCTION keyferry.tenants_to_purge(before timestamp with time zone)
+ RETURNS SETOF uuid
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog'
+AS $function$
+  SELECT t.id FROM keyferry.tenants t
+  WHERE t.state = 'deleted' AND t.purged_at IS NULL AND t.state_changed_at < before
+$function$
+;
+ALTER FUNCTION keyferry.tenants_to_purge(timestamp with time zone) OWNER TO keyferry_dispatcher;
+REVOKE ALL ON FUNCTION keyferry.tenants_to_purge(timestamp with time zone) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION keyferry.tenants_to_purge(timestamp with time zone) TO keyferry_app;
+
+CREATE OR REPLACE FUNCTION keyferry.tenants_to_rewrap(current_master_key text)
+ RETURNS SETOF uuid
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog'
+AS $function$
+  SELECT DISTINCT e.tenant_id FROM keyferry.encryption_keys e
+  WHERE e.destroyed_at IS NULL AND (e.master_key_id <> current_master_key OR e.retired_at IS NOT NULL)
+$function$
+;
+ALTER FUNCTION keyferry.tenants_to_rewrap(text) OWNER TO keyferry_dispatcher;
+REVOKE ALL ON FUNCTION keyferry.tenants_to_rewrap(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION keyferry.tenants_to_rewrap(text) TO keyferry_app;
+
+CREATE OR REPLACE FUNCTION keyferry.tenants_with_audit_to_anchor(before timestamp with time zone)
+ RETURNS SETOF uuid
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog'
+AS $function$
+  SELECT c.tenant_id FROM keyferry.audit_chains c
+  WHERE c.head_number > c.anchored_number AND (c.anchored_at IS NULL OR c.anchored_at <= before)
+$function$
+;
+ALTER FUNCTION keyferry.tenants_with_audit_to_anchor(timestamp with time zone) OWNER TO keyferry_dispatcher;
+REVOKE ALL ON FUNCTION keyferry.tenants_with_audit_to_anchor(timestamp with time zone) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION keyferry.tenants_with_audit_to_anchor(timestamp with time zone) TO keyferry_app;
+
 CREATE OR REPLACE FUNCTION keyferry.tenants_with_due_notices(at timestamp with time zone)
  RETURNS SETOF uuid
  LANGUAGE sql
@@ -924,6 +1156,7 @@ CREATE OR REPLACE FUNCTION keyferry.tenants_with_due_notices(at timestamp with t
 AS $function$
   SELECT DISTINCT c.tenant_id FROM keyferry.channels c
   WHERE c.state = 'active' AND (c.retry_at IS NULL OR c.retry_at <= at)
+    AND EXISTS (SELECT FROM keyferry.tenants t WHERE t.id = c.tenant_id AND t.state = 'active')
     AND EXISTS (SELECT FROM keyferry.notices n WHERE n.channel_id = c.id AND n.state = 'pending'
                 AND n.next_attempt_at <= at AND (n.claimed_until IS NULL OR n.claimed_until <= at))
 $function$
@@ -939,9 +1172,10 @@ CREATE OR REPLACE FUNCTION keyferry.tenants_with_notices_to_collect(at timestamp
  SET search_path TO 'pg_catalog'
 AS $function$
   SELECT t.id FROM keyferry.tenants t LEFT JOIN keyferry.notification_cursors c ON c.tenant_id = t.id
-  WHERE EXISTS (SELECT FROM keyferry.outbox o WHERE o.tenant_id = t.id AND o.position > coalesce(c.position, 0))
-    OR EXISTS (SELECT FROM keyferry.notices n
-               WHERE n.tenant_id = t.id AND n.state = 'collecting' AND n.ready_at <= at)
+  WHERE t.state = 'active'
+    AND (EXISTS (SELECT FROM keyferry.outbox o WHERE o.tenant_id = t.id AND o.position > coalesce(c.position, 0))
+      OR EXISTS (SELECT FROM keyferry.notices n
+                 WHERE n.tenant_id = t.id AND n.state = 'collecting' AND n.ready_at <= at))
 $function$
 ;
 ALTER FUNCTION keyferry.tenants_with_notices_to_collect(timestamp with time zone) OWNER TO keyferry_dispatcher;
@@ -954,12 +1188,26 @@ CREATE OR REPLACE FUNCTION keyferry.tenants_with_open_cycles()
  STABLE SECURITY DEFINER
  SET search_path TO 'pg_catalog'
 AS $function$
-  SELECT DISTINCT c.tenant_id FROM keyferry.cycles c WHERE c.state = 'open'
+  SELECT DISTINCT c.tenant_id FROM keyferry.cycles c
+  WHERE c.state = 'open' AND EXISTS (SELECT FROM keyferry.tenants t WHERE t.id = c.tenant_id AND t.state = 'active')
 $function$
 ;
 ALTER FUNCTION keyferry.tenants_with_open_cycles() OWNER TO keyferry_dispatcher;
 REVOKE ALL ON FUNCTION keyferry.tenants_with_open_cycles() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION keyferry.tenants_with_open_cycles() TO keyferry_app;
+
+CREATE OR REPLACE FUNCTION keyferry.tenants_with_unsealed_audit()
+ RETURNS SETOF uuid
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog'
+AS $function$
+  SELECT DISTINCT b.tenant_id FROM keyferry.audit_batches b WHERE b.number IS NULL
+$function$
+;
+ALTER FUNCTION keyferry.tenants_with_unsealed_audit() OWNER TO keyferry_dispatcher;
+REVOKE ALL ON FUNCTION keyferry.tenants_with_unsealed_audit() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION keyferry.tenants_with_unsealed_audit() TO keyferry_app;
 
 CREATE OR REPLACE FUNCTION keyferry.token_owner(given bytea)
  RETURNS TABLE(tenant_id uuid, token_id uuid)
@@ -973,3 +1221,25 @@ $function$
 ALTER FUNCTION keyferry.token_owner(bytea) OWNER TO keyferry_dispatcher;
 REVOKE ALL ON FUNCTION keyferry.token_owner(bytea) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION keyferry.token_owner(bytea) TO keyferry_app;
+
+CREATE OR REPLACE FUNCTION keyferry.write_audit(tenant uuid, sharing integer[], targets text[], request_ids uuid[], ats timestamp with time zone[], actors text[], actions text[], outcomes text[], addresses text[], details jsonb[])
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  batch bigint;
+BEGIN
+  PERFORM pg_catalog.set_config('keyferry.tenant', tenant::text, true);
+  INSERT INTO keyferry.audit_batches (tenant_id, rows, at, last_at)
+  SELECT tenant, cardinality(sharing), min(t.at), max(t.at) FROM unnest(ats) AS t (at) RETURNING id INTO batch;
+  INSERT INTO keyferry.audit_log
+    (tenant_id, batch, place, at, outcome, actor, action, target, request_id, address, details)
+  SELECT tenant, batch, r.place, s.at, s.outcome, s.actor, s.action, r.target, r.request_id, s.address, s.details
+  FROM unnest(sharing, targets, request_ids) WITH ORDINALITY AS r (shared, target, request_id, place)
+  JOIN unnest(ats, actors, actions, outcomes, addresses, details) WITH ORDINALITY
+    AS s (at, actor, action, outcome, address, details, place) ON s.place = r.shared;
+END
+$function$
+;
+REVOKE ALL ON FUNCTION keyferry.write_audit(uuid,integer[],text[],uuid[],timestamp with time zone[],text[],text[],text[],text[],jsonb[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION keyferry.write_audit(uuid,integer[],text[],uuid[],timestamp with time zone[],text[],text[],text[],text[],jsonb[]) TO keyferry_app;

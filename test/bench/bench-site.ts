@@ -17,7 +17,7 @@ import {
 } from '@keyferry/store';
 import { createLog } from '@keyferry/telemetry';
 import { defaultSettings } from '../support/backend-settings.ts';
-import { startApp } from '../support/processes.ts';
+import { type AppProcess, startApp } from '../support/processes.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 export interface BenchSite extends AsyncDisposable {
@@ -26,7 +26,7 @@ export interface BenchSite extends AsyncDisposable {
   services: CoordinationServices;
   keyring: Keyring;
   startWorker(): Promise<BenchWorker>;
-  startApi(): Promise<BenchApi>;
+  startApi(env?: Record<string, string>): Promise<BenchApi>;
   /** Registers a backend of its own for the vault: another name for every run that has to start from nothing. */
   addBackend(vault: Pick<BackendSettings, 'kind' | 'config' | 'auth'> & Partial<BackendSettings>): Promise<string>;
   cycle(backendId: string): Promise<{ cycle: Cycle; milliseconds: number }>;
@@ -44,6 +44,16 @@ interface BenchApi {
   address: string;
   token: string;
   stop(): Promise<void>;
+}
+
+/** It may say that it has started before the line that tells where it listens has come through. */
+async function addressOf(api: AppProcess): Promise<string> {
+  for (let tries = 0; tries < 500; tries++) {
+    const address = /"address":"([^"]+)"/.exec(api.output())?.[1];
+    if (address) return address;
+    await pause(20);
+  }
+  throw new Error('the API does not say where it listens');
 }
 
 /** Postgres as durable as in production, Redis, and the parts of Keyferry that ask for cycles. */
@@ -91,7 +101,7 @@ export async function openBenchSite(): Promise<BenchSite> {
         stop: async () => void (await worker.stop()),
       };
     },
-    async startApi() {
+    async startApi(env = {}) {
       const token = 'a-token-for-the-bench';
       const api = await startApp('api', {
         DATABASE_URL: postgres.url,
@@ -102,11 +112,10 @@ export async function openBenchSite(): Promise<BenchSite> {
         KEYFERRY_LIMIT_IDENTITY: '900000000',
         KEYFERRY_LIMIT_ADDRESS: '900000000',
         KEYFERRY_API_PORT: '0',
+        ...env,
       });
       cleanup.defer(() => api.kill());
-      const address = /"address":"([^"]+)"/.exec(api.output())?.[1];
-      if (!address) throw new Error('the API does not say where it listens');
-      return { pid: api.pid, address, token, stop: async () => void (await api.stop()) };
+      return { pid: api.pid, address: await addressOf(api), token, stop: async () => void (await api.stop()) };
     },
     async addBackend(vault) {
       const name = `run-${++names}`;

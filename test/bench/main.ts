@@ -1,3 +1,4 @@
+import { benchAudit } from './audit/bench-audit.ts';
 import { type BenchSite, openBenchSite } from './bench-site.ts';
 import { benchKinds } from './kinds.ts';
 import { benchLifecycle } from './lifecycle/bench-lifecycle.ts';
@@ -18,6 +19,7 @@ const suites = new Map<string, (log: Log) => Promise<Figure[]>>([
   ...benchKinds.map((kind) => [kind, (log: Log) => onItsOwn((site) => benchVault(kind, site, log))] as const),
   ['lifecycle', (log) => benchLifecycle(onItsOwn, log)],
   ['policies', benchPolicies],
+  ['audit', (log) => onItsOwn((site) => benchAudit(site, log))],
   ['reads', async (log) => [...(await onItsOwn((site) => benchReads(site, log))), ...(await benchClient(log))]],
   ['rewrap', (log) => onItsOwn((site) => benchRewrap(site, log))],
 ]);

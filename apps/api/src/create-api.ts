@@ -7,7 +7,7 @@ import type { EgressClient } from '@keyferry/egress';
 import type { Authenticator, Directory } from '@keyferry/identity';
 import type { Services } from '@keyferry/pipeline';
 import type { Redis } from '@keyferry/queue';
-import type { KeyManager } from '@keyferry/store';
+import { type AuditWriter, type KeyManager, requestContext } from '@keyferry/store';
 import {
   type FastifyBaseLogger,
   type FastifyInstance,
@@ -16,6 +16,7 @@ import {
   type RawServerDefault,
 } from 'fastify';
 import { serializerCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
+import { auditRequests, type RequestAudit } from './audited-requests.ts';
 import { guardRoutes } from './authentication.ts';
 import { errorHandler } from './error-handler.ts';
 import { bodyLimit, longestParameter } from './limits.ts';
@@ -24,6 +25,7 @@ import { createListener, type ListenerOptions } from './network/listener.ts';
 import { limitRequests, type RequestLimits } from './network/request-limits.ts';
 import { spellAddresses } from './network/source-address.ts';
 import { describeApi } from './openapi.ts';
+import { auditRoutes } from './routes/audit.ts';
 import { backendActionRoutes } from './routes/backend-actions.ts';
 import { backendRoutes } from './routes/backends.ts';
 import { backupRoutes } from './routes/backups.ts';
@@ -82,17 +84,27 @@ export interface ApiOptions extends Services, Omit<PoolOptions, 'now'> {
   /** What values are read by, and told that all of them are to be forgotten. */
   secrets: SecretReader;
   flushes: FlushChannel;
+  /** What tells the audit log of requests, and whether nothing is read that it doesn't have. */
+  audit: AuditWriter;
+  auditReads: boolean;
   /** What notifications are sent by. */
   egress: EgressClient;
   /** How it is reached, and how often by whom; without, unencrypted and by anybody. */
   network?: NetworkOptions;
 }
 
+/** What routes have. */
+export interface RouteOptions extends ApiOptions {
+  told: RequestAudit;
+}
+
 /** The whole HTTP interface, not listening yet. Closing it leaves the services it was given open. */
-export async function createApi(options: ApiOptions): Promise<Api> {
-  const { network } = options;
+export async function createApi(given: ApiOptions): Promise<Api> {
+  const { network } = given;
+  const told = auditRequests(given);
+  const options: RouteOptions = { ...given, told };
   let unauthorized: (request: FastifyRequest) => void = () => {};
-  const onError = errorHandler(options.log, (request) => unauthorized(request));
+  const onError = errorHandler(options.log, told, (request) => unauthorized(request));
   const app: Api = fastify({
     bodyLimit,
     serverFactory: (onRequest) => createListener(onRequest, network ?? {}),
@@ -114,6 +126,10 @@ export async function createApi(options: ApiOptions): Promise<Api> {
     throw new KeyferryError('not_found', 'There is no such route.');
   };
   app.setNotFoundHandler(notFound);
+  // Not before the body was read: what reads it goes on outside of this.
+  app.addHook('preHandler', (request, _reply, done) =>
+    requestContext.run({ requestId: request.id, address: request.ip }, done),
+  );
   app.addHook('onRequest', async (request, reply) => {
     // Values, tokens and settings: nothing that is answered here is for a cache on the way.
     reply.header('x-request-id', request.id).header('cache-control', 'no-store');
@@ -169,6 +185,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
         encryptionRoutes(acts, options);
         conflictRoutes(acts, options);
         secretRoutes(acts, options);
+        auditRoutes(acts, options);
         changeRoutes(acts, options);
         secretWriteRoutes(acts, options);
       });

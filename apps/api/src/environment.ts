@@ -33,6 +33,8 @@ export interface ApiEnvironment {
   /** Where notifications may be sent, and where vaults may be, though it isn't public. */
   egress: EgressPolicy;
   allowedVaults: EgressPolicy;
+  /** Whether nothing is read that the audit log doesn't have. */
+  auditReads: boolean;
   /** From one look at proxied values in memory to the next. */
   checkIntervalMs: number;
   host: string;
@@ -64,6 +66,7 @@ export function readEnvironment(env: Environment): ApiEnvironment {
     allowedIdentities: parseAllowedIdentities(listVariable(env, 'KEYFERRY_ALLOWED_IDENTITIES')),
     egress: parseEgress(env.KEYFERRY_ALLOWED_EGRESS),
     allowedVaults: parseEgress(env.KEYFERRY_ALLOWED_VAULTS, 'KEYFERRY_ALLOWED_VAULTS'),
+    auditReads: choiceOf(env, 'KEYFERRY_AUDIT_READS', ['required', 'off']) === 'required',
     checkIntervalMs: durationVariable(env, 'KEYFERRY_CHECK_INTERVAL', '1h', ['1m', '24h']),
     host: env.KEYFERRY_API_HOST || '127.0.0.1',
     port: numberVariable(env, 'KEYFERRY_API_PORT', usualPort, mostPort),
@@ -75,6 +78,19 @@ export function readEnvironment(env: Environment): ApiEnvironment {
     trustedProxies: trustedProxies(env),
     certificates: certificateFiles(env),
   };
+}
+
+/** The first of the choices where it isn't set. */
+function choiceOf<Choice extends string>(
+  env: Environment,
+  name: string,
+  choices: readonly [Choice, ...Choice[]],
+): Choice {
+  const given = env[name] || choices[0];
+  const choice = choices.find((known) => known === given);
+  if (choice === undefined)
+    throw new KeyferryError('config_invalid', `${name} has to be one of: ${choices.join(', ')}.`);
+  return choice;
 }
 
 /** An empty text counts as none. */

@@ -3,13 +3,15 @@ import { KeyferryError } from '@keyferry/core';
 import { asStoreError } from '@keyferry/store';
 import type { Log } from '@keyferry/telemetry';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { isRefusal, type RequestAudit } from './audited-requests.ts';
 import { statusOf } from './error-status.ts';
 import { bodyLimit } from './limits.ts';
 
 /** One shape for everything that goes wrong. What nobody made for a person's eyes is logged and kept to ourselves. */
-export function errorHandler(log: Log, unauthorized: (request: FastifyRequest) => void) {
+export function errorHandler(log: Log, told: RequestAudit, unauthorized: (request: FastifyRequest) => void) {
   return async (thrown: unknown, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const { error, status } = answerTo(thrown, log, request);
+    if (isRefusal(error)) await told.refused(request, error);
     // Also where Fastify refuses before any hook has run.
     reply.header('x-request-id', request.id);
     if (status === 401) {

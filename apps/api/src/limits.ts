@@ -38,3 +38,6 @@ export const feedsOfIdentity = 1_000;
 
 /** After so long a client that has too many may try again, in milliseconds. */
 export const feedRetryMs = 5_000;
+
+/** The same of one that brings anchors of the audit log: an hour's each, of two years. */
+export const anchorsBodyLimit = 4 * 1024 * 1024;

@@ -4,7 +4,14 @@ import { KeyferryError } from '@keyferry/core';
 import { createEgressClient } from '@keyferry/egress';
 import { environmentAuthenticator, openIdentities } from '@keyferry/identity';
 import { createQueues, openRedis, waitForRedis } from '@keyferry/queue';
-import { createKeyring, forgetDeletedTenants, loadMasterKey, openStore, waitForDatabase } from '@keyferry/store';
+import {
+  createAuditWriter,
+  createKeyring,
+  forgetDeletedTenants,
+  loadMasterKey,
+  openStore,
+  waitForDatabase,
+} from '@keyferry/store';
 import { createLog, repeat, runProcess, throttled } from '@keyferry/telemetry';
 import { builtInVaults } from '@keyferry/vaults';
 import { type Api, createApi } from './create-api.ts';
@@ -68,10 +75,12 @@ await runProcess(log, async () => {
     ? await openCertificates(environment.certificates, log, Date.now)
     : undefined;
   if (certificates) process.on('SIGHUP', () => void certificates.look());
-  const { limits, trustedProxies } = environment;
+  const { limits, trustedProxies, auditReads } = environment;
   const network = { prefix: queuePrefix, limits, trustedProxies, certificates };
   const api = await createApi({
     ...services,
+    audit: createAuditWriter(store),
+    auditReads,
     redis,
     egress,
     secrets,

@@ -17,6 +17,7 @@ const tags = [
   'policies',
   'tenants',
   'encryption',
+  'audit',
   'health',
 ];
 

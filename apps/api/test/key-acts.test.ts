@@ -331,8 +331,8 @@ describe('an explanation', () => {
       [id],
     );
     await api.query(
-      `INSERT INTO keyferry.audit_log (tenant_id, at, actor, action, target, details)
-       SELECT tenant_id, now(), 'sweep', 'key.purged', local_path, jsonb_build_object('key_id', id)
+      `INSERT INTO keyferry.audit_log (tenant_id, batch, place, at, actor, action, target, outcome, details)
+       SELECT tenant_id, 0, 1, now(), 'sweep', 'key.purged', local_path, 'done', jsonb_build_object('key_id', id)
        FROM keyferry.keys WHERE id = $1`,
       [id],
     );

@@ -58,7 +58,7 @@ const mail = (more: object = {}) =>
     ...more,
   });
 const audited = async (target: string) =>
-  (await api.query('SELECT action FROM keyferry.audit_log WHERE target = $1 ORDER BY id', [target])).map(
+  (await api.query('SELECT action FROM keyferry.audit_log WHERE target = $1 ORDER BY batch, place', [target])).map(
     ({ action }) => action,
   );
 

@@ -98,6 +98,8 @@ beforeAll(async () => {
     'POST /v1/encryption/rotate': [{}, { tenant: 'default' }],
     'POST /v1/encryption/rewrap': [{ tenant: 'default' }],
     'PUT /v1/secrets/{path}': [{ value: 'sk-new' }],
+    'PATCH /v1/audit/retention': [{ retention: '30d' }],
+    'POST /v1/audit/verify': [{ anchors: [{ number: 1, hash: '0'.repeat(64) }] }],
     'POST /v1/secrets/resolve': [{ references: ['vault.bifrost/one', 'vault.bifrost/two#value', 'plain'] }],
   };
   const document = (await api.app.inject({ url: '/openapi.json' })).json();
@@ -180,7 +182,11 @@ function undescribed(operation: Operation, status: number, type: string, text: s
   if (!described) return `the status ${status} is not described: ${text.slice(0, 300)}`;
   const [kind = ''] = type.split(';');
   const content = described.content?.[kind];
-  if (!described.content || text === '') return described.content && text === '' ? 'an answer without its body' : null;
+  if (!described.content || text === '') {
+    // Of no lines.
+    const empty = text === '' && kind === 'application/x-ndjson';
+    return described.content && text === '' && !empty ? 'an answer without its body' : null;
+  }
   if (!content) return `the type ${kind} is not described`;
   if (kind !== 'application/json' || !content.schema) return null;
   const check = ajv.compile(inDocument(content.schema));

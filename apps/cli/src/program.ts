@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import type { Host } from './command.ts';
+import { auditCommands } from './commands/audit.ts';
 import { backendCommands } from './commands/backend.ts';
 import { backupsCommands } from './commands/backups.ts';
 import { cacheCommands } from './commands/cache.ts';
@@ -67,6 +68,7 @@ export function createProgram(host: Host): Command {
     heldCommands,
     conflictsCommands,
     eventsCommands,
+    auditCommands,
     jobsCommands,
     channelCommands,
     ruleCommands,

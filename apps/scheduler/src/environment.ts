@@ -16,6 +16,8 @@ export interface SchedulerEnvironment {
   pollMs: number;
   /** Milliseconds after which a dispatched job that Redis doesn't hold counts as lost. */
   settleMs: number;
+  /** Heads of the audit logs' chains are added to it; null where there is none. */
+  anchorFile: string | null;
   health: { host: string; port: number };
 }
 
@@ -26,6 +28,7 @@ export function readEnvironment(env: Environment): SchedulerEnvironment {
     queuePrefix: env.KEYFERRY_QUEUE_PREFIX || defaultQueuePrefix,
     pollMs: numberVariable(env, 'KEYFERRY_SCHEDULER_POLL_MS', 500),
     settleMs: numberVariable(env, 'KEYFERRY_RECONCILE_SETTLE_MS', 10_000),
+    anchorFile: env.KEYFERRY_AUDIT_ANCHOR_FILE || null,
     health: {
       host: env.KEYFERRY_HEALTH_HOST || '127.0.0.1',
       port: numberVariable(env, 'KEYFERRY_HEALTH_PORT', 8421, mostPort),

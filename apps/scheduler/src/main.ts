@@ -1,18 +1,21 @@
 import { collectNotices, relayOutbox } from '@keyferry/events';
-import { claimDue, prune, purgeDeleted, reconcile, sweep } from '@keyferry/pipeline';
+import { anchorAuditLogs, claimDue, prune, purgeDeleted, reconcile, sealAuditLogs, sweep } from '@keyferry/pipeline';
 import { createQueues, openRedis, waitForRedis } from '@keyferry/queue';
 import { openStore, waitForDatabase } from '@keyferry/store';
 import { createLog, repeat, runProcess, serveHealth, throttled } from '@keyferry/telemetry';
+import { appendAnchor } from './anchor-file.ts';
 import { readEnvironment } from './environment.ts';
 
 /**
- * Claims due backends, finds lost work, does what is due by time, removes what deleted tenants had, relays events and matches
- * them with the rules of notifications. Any number of schedulers may run.
+ * Claims due backends, finds lost work, does what is due by time, removes what deleted tenants had, seals audit logs, relays
+ * events and matches them with the rules of notifications. Any number of schedulers may run.
  */
 
 const startDeadlineMs = 30_000;
 const sweepPauseMs = 30_000;
 const prunePauseMs = 600_000;
+const sealPauseMs = 1_000;
+const anchorPauseMs = 60_000;
 /** Reconciling compares open cycles with Redis, which is cheap, but needs no hurry. */
 const reconcilePauses = 10;
 /** A scheduler whose claims have failed for this long is restarted by whoever watches it. */
@@ -22,7 +25,7 @@ const log = createLog({ name: 'keyferry-scheduler', level: process.env.KEYFERRY_
 
 await runProcess(log, async () => {
   const environment = readEnvironment(process.env);
-  const { queuePrefix: prefix, pollMs } = environment;
+  const { queuePrefix: prefix, pollMs, anchorFile } = environment;
   const now = () => new Date();
   const reportError = throttled(10_000, Date.now, (message, suppressed) => log.warn({ suppressed }, message));
   const failed = (what: string) => (error: unknown) => {
@@ -45,6 +48,15 @@ await runProcess(log, async () => {
     claiming,
     repeat(() => reconcile(services, environment.settleMs), pollMs * reconcilePauses, failed('reconciling')),
     repeat(() => sweep(services), sweepPauseMs, failed('sweeping')),
+    repeat(() => sealAuditLogs(services), sealPauseMs, failed('sealing audit logs')),
+    repeat(
+      () =>
+        anchorAuditLogs(services, async (anchor) => {
+          if (anchorFile !== null) await appendAnchor(anchorFile, anchor);
+        }),
+      anchorPauseMs,
+      failed('anchoring audit logs'),
+    ),
     repeat(() => prune(services), prunePauseMs, failed('pruning')),
     repeat(() => purgeDeleted(services), sweepPauseMs, failed('purging deleted tenants')),
     repeat(() => relayOutbox({ store, redis, prefix, log, now }), pollMs, failed('relaying events')),

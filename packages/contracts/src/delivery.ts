@@ -9,7 +9,7 @@ import { pageOf, pageQuery } from './page.ts';
 export const noticeData = z
   .object({
     severity: z.enum(severities).describe('The highest one of its events.'),
-    backend_id: z.uuid(),
+    backend_id: z.uuid().nullable().describe('Null where it tells of the tenant.'),
     backend: z.string().describe('The backend’s name.'),
     cycle_id: z.uuid().nullable().describe('Null where time or a person did it.'),
     first_at: timestamp,

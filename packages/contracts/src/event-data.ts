@@ -96,3 +96,11 @@ export const settledEventData = z.object({
   state: z.enum(['approved', 'rejected', 'ended']),
   actor: z.string().nullable().describe('Null where what was missing has come back by itself.'),
 });
+
+export const anchoredEventData = z.object({
+  number: count.describe('How many batches the chain of the tenant’s audit log has had.'),
+  hash: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .describe('The hash of the last of them.'),
+});

@@ -1,6 +1,7 @@
 import type { EventType } from '@keyferry/core';
 import { z } from 'zod';
 import {
+  anchoredEventData,
   conflictEventData,
   conflictResolvedEventData,
   createdEventData,
@@ -50,6 +51,7 @@ const dataOf = {
   'conflict.resolved': conflictResolvedEventData,
   'deprecation.held': heldEventData,
   'deprecation.settled': settledEventData,
+  'audit.anchored': anchoredEventData,
 } as const satisfies Record<EventType, z.ZodType>;
 
 /** CloudEvents 1.0 in JSON, with the extensions `tenantid` and `sequence`. */
@@ -57,7 +59,7 @@ const envelope = z.object({
   specversion: z.literal('1.0'),
   id: z.uuid().describe('Stays the same however often the event is delivered.'),
   source: z.string(),
-  subject: z.string().describe('The backend’s name.'),
+  subject: z.string().describe('The backend’s name; `tenant` where it tells of the tenant.'),
   time: timestamp,
   datacontenttype: z.literal('application/json'),
   tenantid: z.uuid(),
@@ -95,6 +97,7 @@ export const cloudEvent = z
     eventOf('conflict.resolved'),
     eventOf('deprecation.held'),
     eventOf('deprecation.settled'),
+    eventOf('audit.anchored'),
   ])
   .meta({ id: 'Event' });
 export type CloudEvent = z.output<typeof cloudEvent>;
@@ -103,7 +106,7 @@ export type CloudEvent = z.output<typeof cloudEvent>;
 export interface OutboxEvent {
   id: string;
   tenant_id: string;
-  backend_id: string;
+  backend_id: string | null;
   seq: number;
   type: EventType;
   data: Record<string, unknown>;
@@ -118,8 +121,8 @@ export function toCloudEvent(event: OutboxEvent): EventEnvelope {
   return {
     specversion: '1.0',
     id: event.id,
-    source: `/federation/backends/${event.backend_id}`,
-    subject: String(event.data.backend),
+    source: event.backend_id === null ? '/tenant' : `/federation/backends/${event.backend_id}`,
+    subject: event.backend_id === null ? 'tenant' : String(event.data.backend),
     type: event.type,
     time: event.occurred_at.toISOString(),
     datacontenttype: 'application/json',

@@ -50,12 +50,13 @@ const dataOf: Record<EventType, Record<string, unknown>> = {
   'conflict.resolved': { ...keys, keep: 'remote', actor: 'ann' },
   'deprecation.held': { ...about, cycle_id: id, hold_id: id, candidates: 9, keys: 9 },
   'deprecation.settled': { ...about, hold_id: id, state: 'rejected', actor: 'ann' },
+  'audit.anchored': { number: 12, hash: 'ab'.repeat(32) },
 };
 
 const stored = (type: OutboxEvent['type'], data = dataOf[type]): OutboxEvent => ({
   id,
   tenant_id: id,
-  backend_id: id,
+  backend_id: 'backend' in dataOf[type] ? id : null,
   seq: 7,
   type,
   data,
@@ -65,7 +66,13 @@ const stored = (type: OutboxEvent['type'], data = dataOf[type]): OutboxEvent => 
 test.each(eventTypes)('%s is a CloudEvent whose data have a shape', (type) => {
   const sent = toCloudEvent(stored(type));
   expect(cloudEvent.parse(sent)).toEqual(sent);
-  expect(sent).toMatchObject({ specversion: '1.0', type, subject: 'main', sequence: '7', time });
+  expect(sent).toMatchObject({
+    specversion: '1.0',
+    type,
+    subject: type === 'audit.anchored' ? 'tenant' : 'main',
+    sequence: '7',
+    time,
+  });
   expect(cloudEvent.safeParse(toCloudEvent(stored(type, about))).success).toBe(false);
 });
 

@@ -38,6 +38,8 @@ const vocabulary = {
   'deprecation.held': 'critical',
   /** A person decided, or what was missing has come back by itself. */
   'deprecation.settled': 'info',
+  /** The head of the audit log's chain, for whoever keeps it outside. */
+  'audit.anchored': 'info',
 } as const satisfies Record<string, Severity>;
 
 export type EventType = keyof typeof vocabulary;

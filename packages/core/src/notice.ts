@@ -6,7 +6,8 @@ import { graver, type HappenedEvent, severityOfAny } from './notification.ts';
 
 export interface NoticeMessage {
   severity: Severity;
-  backend_id: string;
+  /** Null where it tells of the tenant. */
+  backend_id: string | null;
   backend: string;
   cycle_id: string | null;
   first_at: string;
@@ -46,7 +47,7 @@ export function withEvent(
   const before = message ?? {
     severity,
     backend_id: event.backend_id,
-    backend: String(event.data.backend ?? event.backend_id),
+    backend: String(event.data.backend ?? event.backend_id ?? 'tenant'),
     cycle_id: cycleId,
     first_at: at,
     last_at: at,

@@ -26,7 +26,8 @@ export interface RuleFilter {
 export interface HappenedEvent {
   /** Of an event that a former version wrote it may be one that there isn't any more. */
   type: string;
-  backend_id: string;
+  /** Null where it is told of the tenant. */
+  backend_id: string | null;
   data: Record<string, unknown>;
   occurred_at: Date;
 }
@@ -38,7 +39,7 @@ export interface HappenedEvent {
 export function toldPaths(filter: RuleFilter, event: HappenedEvent): string[] | null {
   if (rank(severityOfAny(event.type)) < rank(filter.minSeverity)) return null;
   if (filter.eventTypes.length > 0 && !filter.eventTypes.includes(event.type)) return null;
-  if (filter.backendIds.length > 0 && !filter.backendIds.includes(event.backend_id)) return null;
+  if (filter.backendIds.length > 0 && !filter.backendIds.some((id) => id === event.backend_id)) return null;
   const paths = pathsOf(event);
   if (filter.paths.length === 0) return paths;
   const matching = paths.filter((path) => filter.paths.some((glob) => glob.test(path)));
@@ -63,7 +64,7 @@ const minuteMs = 60_000;
  */
 export function groupOf(event: HappenedEvent, now: Date): EventGroup {
   const minute = Math.floor(event.occurred_at.getTime() / minuteMs) * minuteMs;
-  const apart = `${event.backend_id}:${new Date(minute).toISOString()}`;
+  const apart = `${event.backend_id ?? 'tenant'}:${new Date(minute).toISOString()}`;
   const cycleId = cycleOf(event);
   if (event.data.urgent === true || (cycleId === null && severityOfAny(event.type) === 'critical'))
     return { key: `at-once:${apart}`, cycleId, readyAt: now };

@@ -2,12 +2,12 @@ import { toCloudEvent } from '@keyferry/contracts';
 import { forEachDespiteErrors } from '@keyferry/core';
 import type { Redis } from '@keyferry/queue';
 import {
-  backendsWithUndeliveredEvents,
   keptTenants,
   redeliverEvents,
   relayEvents,
   type Store,
   type StoredEvent,
+  sourcesWithUndeliveredEvents,
 } from '@keyferry/store';
 import type { Log } from '@keyferry/telemetry';
 
@@ -30,15 +30,15 @@ export const eventStreamOf = (prefix: string) => `${prefix}:events`;
 
 /**
  * Delivers what the outbox holds, to the Redis stream and to the log: each event at least once under one id, in order
- * within a backend. Any number of relays may run. Returns how many events were delivered.
+ * within a backend, and within what is told of a tenant. Any number of relays may run. Returns how many events were delivered.
  */
 export async function relayOutbox(options: RelayOptions): Promise<number> {
   await restoreStream(options);
   let delivered = 0;
-  await forEachDespiteErrors(await backendsWithUndeliveredEvents(options.store), async (backend) => {
+  await forEachDespiteErrors(await sourcesWithUndeliveredEvents(options.store), async (source) => {
     let count: number;
     do {
-      count = await relayEvents(options.store, backend, batchSize, options.now, (events) => deliver(options, events));
+      count = await relayEvents(options.store, source, batchSize, options.now, (events) => deliver(options, events));
       delivered += count;
     } while (count === batchSize);
   });

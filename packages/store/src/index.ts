@@ -1,6 +1,14 @@
 export * from './access-revision.ts';
 export type { ClaimMapping, KeySet } from './access-tables.ts';
-export * from './audit.ts';
+export { anchorAudit, tenantsToAnchor } from './audit/anchor-audit.ts';
+export * from './audit/audit.ts';
+export { type AuditWriter, createAuditWriter, type RequestEntry } from './audit/audit-writer.ts';
+export { type AuditFilter, type AuditPlace, type AuditRow, listAudit, readAudit } from './audit/list-audit.ts';
+export { type RequestContext, requestContext } from './audit/request-context.ts';
+export { auditRetention, pruneAudit, setAuditRetention } from './audit/retention.ts';
+export { sealAudit, tenantsWithUnsealedAudit } from './audit/seal-audit.ts';
+export { type Verified, verifyAudit } from './audit/verify-audit.ts';
+export type { Anchor } from './audit/walk-chain.ts';
 export * from './backends.ts';
 export * from './backups.ts';
 export * from './changes.ts';

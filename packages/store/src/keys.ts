@@ -118,7 +118,8 @@ export async function findPurgedKey(tx: Tx, pathOrId: string): Promise<{ id: str
     .where((eb) =>
       isId(pathOrId) ? eb.or([eb('target', '=', pathOrId), eb(keyId, '=', pathOrId)]) : eb('target', '=', pathOrId),
     )
-    .orderBy('id', 'desc')
+    .orderBy('batch', 'desc')
+    .orderBy('place', 'desc')
     .limit(1)
     .executeTakeFirst();
   return row ?? null;

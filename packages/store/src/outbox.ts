@@ -12,7 +12,8 @@ export interface StoredEvent {
   /** Order within the tenant, for reading on from a place. */
   position: number;
   tenant_id: string;
-  backend_id: string;
+  /** Null where it is told of the tenant. */
+  backend_id: string | null;
   seq: number;
   type: EventType;
   data: Record<string, unknown>;
@@ -42,33 +43,58 @@ export async function appendEvents(tx: Tx, backendId: string, events: readonly N
     throw new Error('Events were written for a backend that is not there.');
 }
 
-export async function backendsWithUndeliveredEvents(
-  store: Store,
-): Promise<{ tenant_id: string; backend_id: string }[]> {
-  const { rows } = await sql<{ tenant_id: string; backend_id: string }>`
+/** The same for what is a tenant's, and none of its backends': numbered by the tenant. */
+export async function appendTenantEvents(
+  tx: Tx,
+  tenantId: string,
+  events: readonly NewEvent[],
+  now: Date,
+): Promise<void> {
+  if (events.length === 0) return;
+  await sql`
+    WITH numbered AS (INSERT INTO tenant_events AS t (tenant_id, event_seq) VALUES (${tenantId}, ${events.length})
+        ON CONFLICT (tenant_id) DO UPDATE SET event_seq = t.event_seq + ${events.length} RETURNING tenant_id, event_seq),
+      alone AS MATERIALIZED (SELECT tenant_id, event_seq,
+        pg_advisory_xact_lock(hashtextextended('events:' || tenant_id, 0)) FROM numbered)
+    INSERT INTO outbox (tenant_id, seq, type, data, occurred_at)
+    SELECT alone.tenant_id, alone.event_seq - ${events.length} + e.place, e.type, e.data, ${now}::timestamptz
+    FROM alone, unnest(${events.map(({ type }) => type)}::text[], ${events.map(({ data }) => JSON.stringify(data))}::jsonb[])
+      WITH ORDINALITY AS e (type, data, place) ORDER BY e.place`.execute(tx);
+}
+
+/** Whose events are in an order of their own: a backend's, or where that is null those of the tenant. */
+export interface EventSource {
+  tenant_id: string;
+  backend_id: string | null;
+}
+
+export async function sourcesWithUndeliveredEvents(store: Store): Promise<EventSource[]> {
+  const { rows } = await sql<EventSource>`
     SELECT * FROM keyferry.backends_with_undelivered_events()`.execute(store.global);
   return rows;
 }
 
 /**
- * Hands a backend's next undelivered events to `deliver`, in order, and marks them once it has resolved. One relay at a
- * time for a backend: a second one gets nothing. Returns how many were delivered.
+ * Hands a source's next undelivered events to `deliver`, in order, and marks them once it has resolved. One relay at a
+ * time for a source: a second one gets nothing. Returns how many were delivered.
  */
 export async function relayEvents(
   store: Store,
-  backend: { tenant_id: string; backend_id: string },
+  source: EventSource,
   limit: number,
   now: () => Date,
   deliver: (events: StoredEvent[]) => Promise<void>,
 ): Promise<number> {
-  return await store.inTenant(backend.tenant_id, async (tx) => {
+  return await store.inTenant(source.tenant_id, async (tx) => {
     const lock = await sql<{ locked: boolean }>`
-      SELECT pg_try_advisory_xact_lock(hashtextextended(${`relay:${backend.backend_id}`}, 0)) AS locked`.execute(tx);
+      SELECT pg_try_advisory_xact_lock(hashtextextended(${`relay:${source.backend_id ?? source.tenant_id}`}, 0)) AS locked`.execute(
+      tx,
+    );
     if (!lock.rows[0]?.locked) return 0;
     const events = await tx
       .selectFrom('outbox')
       .select(columns)
-      .where('backend_id', '=', backend.backend_id)
+      .where('backend_id', 'is not distinct from', source.backend_id)
       .where('delivered_at', 'is', null)
       .orderBy('seq')
       .limit(limit)
@@ -78,7 +104,7 @@ export async function relayEvents(
     await tx
       .updateTable('outbox')
       .set({ delivered_at: now() })
-      .where('backend_id', '=', backend.backend_id)
+      .where('backend_id', 'is not distinct from', source.backend_id)
       .where('delivered_at', 'is', null)
       .where('seq', '<=', events[events.length - 1]?.seq ?? 0)
       .execute();

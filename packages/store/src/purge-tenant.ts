@@ -1,6 +1,6 @@
 import { type RawBuilder, sql } from 'kysely';
 import { asTenant } from './as-tenant.ts';
-import { audit } from './audit.ts';
+import { audit } from './audit/audit.ts';
 import type { Store, Tx } from './database.ts';
 
 /** The rows of a deleted tenant, which nobody can open any more. What names who did what stays: audit log, key_changes. */

@@ -32,6 +32,7 @@ import type {
   TokenIssuersTable,
   TokensTable,
 } from './access-tables.ts';
+import type { AuditBatchesTable, AuditChainsTable, AuditLogTable } from './audit/audit-tables.ts';
 import type { Json, NullableTimestamp, Timestamp } from './column-types.ts';
 import type { ConflictsTable, IdempotentRequestsTable, WriteIntentsTable } from './federation-tables.ts';
 
@@ -191,7 +192,8 @@ export interface Database {
     id: Generated<string>;
     position: Generated<number>;
     tenant_id: string;
-    backend_id: string;
+    /** Null where it is told of the tenant. */
+    backend_id: string | null;
     seq: number;
     type: string;
     data: Json<object>;
@@ -202,15 +204,10 @@ export interface Database {
   notification_rules: NotificationRulesTable;
   notification_cursors: { tenant_id: string; position: number };
   notices: NoticesTable;
-  audit_log: {
-    id: Generated<number>;
-    tenant_id: string;
-    at: Timestamp;
-    actor: string;
-    action: string;
-    target: string;
-    details: Json<object>;
-  };
+  tenant_events: { tenant_id: string; event_seq: number };
+  audit_log: AuditLogTable;
+  audit_batches: AuditBatchesTable;
+  audit_chains: AuditChainsTable;
 }
 
 /** The local path is null where the form of the name rules it out; the validate stage takes such refs out. */

@@ -25,10 +25,13 @@ export async function purgeKeys(tx: Tx, keyIds: readonly string[], now: Date): P
     purged AS (DELETE FROM keys k WHERE k.id = ANY(${keyIds}::uuid[])
                RETURNING k.tenant_id, k.id, k.backend_id, k.local_path, k.remote_path, k.state),
     told AS (INSERT INTO key_changes (tenant_id, key_id, at, change, from_state)
-      SELECT tenant_id, id, ${now}, 'purged', state FROM purged)
-    INSERT INTO audit_log (tenant_id, at, actor, action, target, details)
-      SELECT tenant_id, ${now}, 'sweep', 'key.purged', local_path,
-        jsonb_build_object('key_id', id, 'backend_id', backend_id, 'remote_path', remote_path) FROM purged`.execute(tx);
+      SELECT tenant_id, id, ${now}, 'purged', state FROM purged),
+    batch AS (INSERT INTO audit_batches (tenant_id, rows, at, last_at)
+      SELECT tenant_id, count(*), ${now}, ${now} FROM purged GROUP BY tenant_id RETURNING id, tenant_id, at)
+    INSERT INTO audit_log (tenant_id, batch, place, at, outcome, actor, action, target, details)
+      SELECT tenant_id, b.id, row_number() OVER (), b.at, 'done', 'sweep', 'key.purged', p.local_path,
+        jsonb_build_object('key_id', p.id, 'backend_id', p.backend_id, 'remote_path', p.remote_path)
+      FROM batch b JOIN purged p USING (tenant_id)`.execute(tx);
 }
 
 /** Most cycles that one statement drops. */

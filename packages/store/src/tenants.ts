@@ -3,7 +3,7 @@ import { KeyferryError } from '@keyferry/core';
 import { type Selectable, type SelectQueryBuilder, sql } from 'kysely';
 import { raiseAccessRevision } from './access-revision.ts';
 import { asTenant } from './as-tenant.ts';
-import { audit } from './audit.ts';
+import { audit } from './audit/audit.ts';
 import { codeOf, defaultTenantId, type Store, type Tx } from './database.ts';
 import { columnOf, isId } from './id-or-name.ts';
 import type { Database } from './schema.ts';

@@ -92,7 +92,8 @@ test('every table but the two without a tenant has forced row-level security', a
 });
 
 test('a write without a tenant set is refused', async () => {
-  const insert = sql`INSERT INTO audit_log (tenant_id, at, actor, action, target) VALUES (${defaultTenantId}, now(), 'x', 'x', 'x')`;
+  const insert = sql`INSERT INTO audit_log (tenant_id, batch, place, at, actor, action, target, outcome)
+    VALUES (${defaultTenantId}, 1, 1, now(), 'x', 'x', 'x', 'done')`;
   await expect(insert.execute(store.global)).rejects.toThrow(/row-level security/);
 });
 
@@ -107,10 +108,20 @@ test('another tenant finds nothing by id, by name or in a list, and can’t writ
       .executeTakeFirst();
     expect(Number(changed.numUpdatedRows)).toBe(0);
   });
+  const row = {
+    batch: 1,
+    place: 1,
+    at: new Date(),
+    actor: 'x',
+    action: 'x',
+    target: 'x',
+    outcome: 'done' as const,
+    details: '{}',
+  };
   const foreign = store.inTenant(other, (tx) =>
     tx
       .insertInto('audit_log')
-      .values({ tenant_id: defaultTenantId, at: new Date(), actor: 'x', action: 'x', target: 'x', details: '{}' })
+      .values({ ...row, tenant_id: defaultTenantId })
       .execute(),
   );
   await expect(foreign).rejects.toThrow(/row-level security/);
@@ -134,14 +145,18 @@ test('functions across tenants return ids, and revisions, which tell nothing', a
     { name: 'backends_with_undelivered_events', result: 'TABLE(tenant_id uuid, backend_id uuid)' },
     { name: 'issuers_named', result: 'TABLE(tenant_id uuid, issuer_id uuid)' },
     { name: 'master_key_uses', result: 'TABLE(master_key_id text, data_keys bigint)' },
+    // Of one tenant, and only what its rule lets go.
+    { name: 'prune_audit', result: 'TABLE(batches bigint, rows bigint, number bigint, hash bytea)' },
     { name: 'tenants_deleted', result: 'SETOF uuid' },
     { name: 'tenants_due', result: 'SETOF uuid' },
     { name: 'tenants_kept', result: 'SETOF uuid' },
     { name: 'tenants_to_purge', result: 'SETOF uuid' },
     { name: 'tenants_to_rewrap', result: 'SETOF uuid' },
+    { name: 'tenants_with_audit_to_anchor', result: 'SETOF uuid' },
     { name: 'tenants_with_due_notices', result: 'SETOF uuid' },
     { name: 'tenants_with_notices_to_collect', result: 'SETOF uuid' },
     { name: 'tenants_with_open_cycles', result: 'SETOF uuid' },
+    { name: 'tenants_with_unsealed_audit', result: 'SETOF uuid' },
     { name: 'token_owner', result: 'TABLE(tenant_id uuid, token_id uuid)' },
   ]);
 });

@@ -10,9 +10,10 @@ import {
 import { forbiddenPath } from '@keyferry/identity';
 import { z } from 'zod';
 import { showSecret } from '../answers/secret.ts';
-import type { Api, ApiOptions } from '../create-api.ts';
+import type { Api, RouteOptions } from '../create-api.ts';
 import { cursorsOf } from '../cursor.ts';
 import { responses } from '../responses.ts';
+import { toldReferences } from '../told-references.ts';
 import { vaultRefusals } from '../vault-refusals.ts';
 import { byPath, pathOf } from './key-path.ts';
 
@@ -31,7 +32,7 @@ const sourceRefusals = [
 ] as const;
 
 /** Values of secrets, by their local paths. */
-export function secretRoutes(app: Api, { secrets, keyring }: ApiOptions): void {
+export function secretRoutes(app: Api, { secrets, keyring, told }: RouteOptions): void {
   app.get(
     '/secrets/*',
     {
@@ -50,21 +51,27 @@ export function secretRoutes(app: Api, { secrets, keyring }: ApiOptions): void {
           'version_gone',
           'version_unreadable',
           ...sourceRefusals,
+          'audit_unavailable',
         ),
       },
     },
-    async ({ identity, params, query, headers }, reply) => {
+    async (request, reply) => {
+      const { identity, params, query, headers } = request;
       const path = pathOf(params);
-      const { version, field } = query;
-      const read = await secrets.read(identity.tenantId, path, { version });
+      const { version, field = null } = query;
+      const { read, shown } = await told.read(request, { action: 'secret.read', target: path }, async () => {
+        const read = await secrets.read(identity.tenantId, path, { version });
+        const known = headers['if-none-match'];
+        // That it is stale is told in an answer with a body alone.
+        const unchanged = known !== undefined && !read.stale && etagMatches(known, read.secret.etag);
+        return { read, shown: unchanged ? null : showSecret(read, field) };
+      });
       const { etag, state } = read.secret;
       reply.header('etag', etag);
       if (state === 'deprecated') reply.header('warning', `299 keyferry "${deprecation}"`);
-      const known = headers['if-none-match'];
-      // That it is stale is told in an answer with a body alone.
-      if (known !== undefined && !read.stale && etagMatches(known, etag)) return reply.code(304).send();
+      if (shown === null) return reply.code(304).send();
       // Written by hand: what the schema makes of it would cost more than the rest of the request.
-      return reply.type('application/json').send(showSecret(read, field ?? null) as never);
+      return reply.type('application/json').send(shown as never);
     },
   );
 
@@ -77,20 +84,25 @@ export function secretRoutes(app: Api, { secrets, keyring }: ApiOptions): void {
         summary: 'List names of secrets that can be read, in the order of their paths',
         description: 'Names of proxied vaults are listed in the vault: give a prefix where it has many.',
         querystring: secretListQuery,
-        response: responses({ 200: secretPage }, 'prefix_too_broad', 'listing_incomplete', ...sourceRefusals),
+        response: responses(
+          { 200: secretPage },
+          'prefix_too_broad',
+          'listing_incomplete',
+          'audit_unavailable',
+          ...sourceRefusals,
+        ),
       },
     },
     async (request) => {
       const { tenantId } = request.identity;
-      const { limit, cursor, prefix } = request.query;
+      const { limit, cursor } = request.query;
+      const prefix = request.query.prefix.normalize('NFC');
       const cursors = cursorsOf({ keyring, tenantId }, { list: 'secrets', place });
       const [after] = cursor === undefined ? [null] : await cursors.decode(cursor);
-      const { names, lookedUpTo } = await secrets.list(tenantId, {
-        prefix: prefix.normalize('NFC'),
-        after,
-        limit: limit + 1,
-        sees: (path) => request.may('list', path),
-      });
+      const wanted = { prefix, after, limit: limit + 1, sees: (path: string) => request.may('list', path) };
+      const { names, lookedUpTo } = await told.read(request, { action: 'secrets.listed', target: prefix }, () =>
+        secrets.list(tenantId, wanted),
+      );
       const items = names.slice(0, limit);
       const last = items.at(-1);
       if (names.length > limit && last) return { items, next_cursor: cursors.shown([last.path]) };
@@ -106,13 +118,14 @@ export function secretRoutes(app: Api, { secrets, keyring }: ApiOptions): void {
         tags,
         summary: 'Resolve references, each with an outcome of its own',
         body: resolveRequest,
-        response: responses({ 200: resolveAnswer }),
+        response: responses({ 200: resolveAnswer }, 'audit_unavailable'),
       },
     },
     async (request, reply) => {
       const { identity, body } = request;
       const refusalOf = (path: string) => (request.may('read', path) ? null : forbiddenPath('read', path));
       const items = await secrets.resolve(identity.tenantId, body.references, refusalOf);
+      await told.reads(request, toldReferences(items));
       return reply.type('application/json').send(JSON.stringify({ items }) as never);
     },
   );

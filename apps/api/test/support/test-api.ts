@@ -5,7 +5,14 @@ import { createEgressClient, parseEgress } from '@keyferry/egress';
 import { type Authenticator, environmentAuthenticator, type Identities, openIdentities } from '@keyferry/identity';
 import { runJob, type Services } from '@keyferry/pipeline';
 import { createQueues, openRedis, waitForRedis } from '@keyferry/queue';
-import { createKeyring, defaultTenantId, expectedJobs, loadMasterKey, openStore } from '@keyferry/store';
+import {
+  createAuditWriter,
+  createKeyring,
+  defaultTenantId,
+  expectedJobs,
+  loadMasterKey,
+  openStore,
+} from '@keyferry/store';
 import { createDatabase, type TestDatabase } from '@keyferry/testing/support/database.ts';
 import { newQueuePrefix, redisUrl } from '@keyferry/testing/support/redis.ts';
 import { asAdmin } from '@keyferry/testing/support/test-postgres.ts';
@@ -70,6 +77,8 @@ export interface TestApiOptions {
   /** Another instance, on the database and in Redis of this one. */
   beside?: TestApi;
   reader?: ReaderOptions;
+  /** Whether nothing is read that the audit log doesn't have; true where it is left out. */
+  auditReads?: boolean;
   now?: () => Date;
   /** Milliseconds that an issuer of tokens has to answer. */
   issuerDeadlineMs?: number;
@@ -108,6 +117,8 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
   const identities = openIdentities({ ...services, egress, deadlineMs: options.issuerDeadlineMs });
   const app = await createApi({
     ...services,
+    audit: createAuditWriter(store),
+    auditReads: options.auditReads ?? true,
     secrets,
     flushes,
     registry,

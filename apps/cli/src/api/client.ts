@@ -15,6 +15,10 @@ interface Sending {
   withinMs?: number;
 }
 
+interface Asking extends Pick<Sending, 'query' | 'body' | 'withinMs'> {
+  method?: 'GET' | 'POST';
+}
+
 export type Query = Record<string, string | number | boolean | undefined>;
 
 /**
@@ -29,8 +33,8 @@ export interface ApiClient {
   put<Answer>(path: string, body: object): Promise<Answer>;
   patch<Answer>(path: string, body: object, query?: Query): Promise<Answer>;
   delete<Answer>(path: string, query?: Query): Promise<Answer>;
-  /** Asks by POST for an answer of one JSON document a line, and gives each as it comes. Rejects if one is an error. */
-  lines<Line>(path: string, sending?: Pick<Sending, 'body' | 'withinMs'>): AsyncGenerator<Line, void>;
+  /** Asks, by POST if nothing else is said, for an answer of one JSON document a line, and gives each as it comes. Rejects if one is an error. */
+  lines<Line>(path: string, asking?: Asking): AsyncGenerator<Line, void>;
   /** The one route that isn't below `/v1`. Rejects with `vault_not_enabled` where there is nothing to flush. */
   flushCache(): Promise<Flushed>;
 }
@@ -83,9 +87,9 @@ export function createApiClient({ url, token, tenant }: Place): ApiClient {
 
   async function* lines<Line>(
     path: string,
-    { withinMs = streamDeadlineMs, body }: Pick<Sending, 'body' | 'withinMs'> = {},
+    { method = 'POST', withinMs = streamDeadlineMs, ...asking }: Asking = {},
   ): AsyncGenerator<Line, void> {
-    const response = await send('POST', `/v1${path}`, { withinMs, body });
+    const response = await send(method, `/v1${path}`, { ...asking, withinMs });
     if (!response.ok || !response.body) throw refusal(response, await response.json().catch(() => null));
     for await (const text of linesOf(response.body, url, withinMs)) {
       const line = parse(text);

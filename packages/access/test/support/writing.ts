@@ -47,7 +47,8 @@ export async function openWritingHouse(...options: Parameters<typeof openHouse>)
           .selectFrom('audit_log')
           .select(['actor', 'target', 'details'])
           .where('action', '=', action)
-          .orderBy('id')
+          .orderBy('batch')
+          .orderBy('place')
           .execute(),
       ),
   };

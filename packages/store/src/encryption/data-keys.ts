@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { KeyferryError } from '@keyferry/core';
 import { sql } from 'kysely';
 import { raiseAccessRevision } from '../access-revision.ts';
-import { audit } from '../audit.ts';
+import { audit } from '../audit/audit.ts';
 import type { Store, Tx } from '../database.ts';
 import { refuseDeleted } from '../tenant-standing.ts';
 import { wrappingBinding } from './bindings.ts';

@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { KeyferryError } from '@keyferry/core';
 import { sql } from 'kysely';
 import { raiseAccessRevision } from '../access-revision.ts';
-import { audit } from '../audit.ts';
+import { audit } from '../audit/audit.ts';
 import { codeOf, type Store } from '../database.ts';
 import type { KeyManager } from './keyring.ts';
 import { reseal } from './reseal.ts';

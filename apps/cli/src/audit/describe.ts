@@ -1,0 +1,31 @@
+import type { VerifiedAnswer } from '@keyferry/contracts';
+import { plural } from '../output/format.ts';
+import type { Output } from '../output/output.ts';
+import { printable } from '../output/printable.ts';
+
+/** What came of a verification, in a few lines. */
+export function verifiedText(output: Output, verified: VerifiedAnswer): string {
+  const { rows, batches, from, head, anchors, rows_per_second, unsealed, broken } = verified;
+  return [
+    broken === null
+      ? output.style('green', 'The audit log is as it was written.')
+      : output.style('red', `The audit log was altered: ${printable(broken.reason)}.`),
+    ...(broken === null ? [] : [placeOf(broken)]),
+    `Checked ${plural(rows, 'row')} in ${batches} batches after number ${from}, ${rows_per_second} rows a second.`,
+    `The chain ${broken === null ? 'ends' : 'is whole up to'} number ${head.number}: ${head.hash}`,
+    ...(anchors > 0 ? [`Compared with ${plural(anchors, 'anchor')}.`] : []),
+    unsealed.rows === 0
+      ? 'All of it is sealed.'
+      : `Not sealed yet, and not checked: ${plural(unsealed.rows, 'row')}, the oldest of ${unsealed.since}.`,
+  ].join('\n');
+}
+
+function placeOf({ number, batch, place, at }: NonNullable<VerifiedAnswer['broken']>): string {
+  const parts = [
+    `number ${number} of the chain`,
+    batch === null ? null : `batch ${batch}`,
+    place === null ? null : `place ${place}`,
+    at,
+  ];
+  return `First at ${parts.filter((part) => part !== null).join(', ')}.`;
+}

@@ -1,0 +1,56 @@
+import type { BenchSite } from '../bench-site.ts';
+import { load, processorSeconds } from '../reads/load.ts';
+import { openReadingSite } from '../reads/reading-site.ts';
+import { type Figure, median } from '../report.ts';
+import { benchVerifying } from './verifying.ts';
+
+type Log = (line: string) => void;
+
+const rounds = 5;
+const seconds = 4;
+/** Enough that some ask while others wait for the commit of their group. */
+const connections = 128;
+/** Reading with each read in the audit log reaches 0.7 of the rate without. */
+const ratioBound = 1 / 0.7;
+
+/** What the audit log costs those who read, and how fast it is verified. */
+export async function benchAudit(site: BenchSite, log: Log): Promise<Figure[]> {
+  return [...(await rates(site, log)), ...(await benchVerifying(site, log))];
+}
+
+/** One synced secret from two processes on one database, with and without a row for each read, in turn. */
+async function rates(site: BenchSite, log: Log): Promise<Figure[]> {
+  await using reading = await openReadingSite(site);
+  const required = await site.startApi({ KEYFERRY_AUDIT_READS: 'required' });
+  const path = new URL(reading.ours.url).pathname;
+  const sides = [reading.ours, { ...reading.ours, pid: required.pid, url: `${required.address}${path}` }] as const;
+  const [off, on]: [Measured[], Measured[]] = [[], []];
+  // The first round warms both sides up and is not counted.
+  for (let round = 0; round <= rounds; round++)
+    for (const [index, side] of sides.entries()) {
+      const measured = await measure(side);
+      if (round > 0) (index === 0 ? off : on).push(measured);
+    }
+  await required.stop();
+  for (const [index, one] of off.entries())
+    log(`audit: ${Math.round(one.rate)} / ${Math.round(on[index]?.rate ?? 0)} reads a second (without / with)`);
+  const ratios = off.map((one, index) => one.rate / (on[index]?.rate ?? 0));
+  return [
+    { name: 'audit.reads.ratio', value: median(ratios), unit: 'times', bound: ratioBound },
+    { name: 'audit.reads.rate', value: median(on.map(({ rate }) => rate)), unit: '/s', bound: null },
+    { name: 'audit.reads.processor', value: median(on.map(({ work }) => work)), unit: 'µs', bound: null },
+    { name: 'audit.reads.off.processor', value: median(off.map(({ work }) => work)), unit: 'µs', bound: null },
+  ];
+}
+
+interface Measured {
+  rate: number;
+  /** Of the serving process, in microseconds a request. */
+  work: number;
+}
+
+async function measure(target: { pid: number; url: string; headers: Record<string, string> }): Promise<Measured> {
+  const before = await processorSeconds(target.pid);
+  const { rate, latencies } = await load(target, { connections, seconds });
+  return { rate, work: (((await processorSeconds(target.pid)) - before) * 1e6) / latencies.length };
+}
