@@ -11,16 +11,17 @@ import {
   type Store,
   type Tx,
 } from '@keyferry/store';
-import { sql } from 'kysely';
+import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { type Everything, oneOfEverything } from '../support/one-of-everything.ts';
+import { phantomOf } from '../support/phantom.ts';
 import { rowsOfTenant, type TenantRows, tenantTables } from '../support/rows-of-tenant.ts';
 import type { Case, Try } from './apart/case.ts';
 import { casesOfCycles } from './apart/cycles.ts';
 import { exempt } from './apart/exempt.ts';
 import { casesOfKeys } from './apart/keys.ts';
-import { phantomOf, textOf } from './apart/phantom.ts';
+import { textOf } from './apart/outcome.ts';
 import { casesOfSettings } from './apart/settings.ts';
 
 /**
@@ -45,8 +46,8 @@ beforeAll(async () => {
   store = openStore({ connectionString: database.url });
   keyring = createKeyring(store, await loadMasterKey(store, { text: Buffer.alloc(32, 5).toString('base64') }));
   const { id } = await store.asOperator((tx) => createTenant(tx, { name: 'mine', limits, by: 'x', now }));
-  theirs = await oneOfEverything({ store, keyring, now }, defaultTenantId, 'theirs');
-  mine = await oneOfEverything({ store, keyring, now }, id, 'mine');
+  theirs = await oneOfEverything({ store, keyring }, defaultTenantId, 'theirs', now);
+  mine = await oneOfEverything({ store, keyring }, id, 'mine', now);
   theirRows = await rowsOfTenant(database.ownerUrl, theirs.tenantId);
 });
 afterAll(async () => {
@@ -62,57 +63,74 @@ test('the other tenant has a row in every table that has tenants', async () => {
 });
 
 describe('without a condition on the tenant', () => {
-  const tables = () => tenantTables(database.ownerUrl);
+  let client: pg.Client;
+  beforeAll(async () => {
+    client = new pg.Client({ connectionString: database.url, options: '-c role=keyferry_app -c search_path=keyferry' });
+    await client.connect();
+  });
+  afterAll(() => client.end());
+
+  /** A statement of my tenant's, as the application's role. */
+  async function asMine(text: string): Promise<pg.QueryResult> {
+    await client.query(`BEGIN; SET LOCAL keyferry.tenant = '${mine.tenantId}'`);
+    try {
+      const result = await client.query(text);
+      await client.query('COMMIT');
+      return result;
+    } catch (error) {
+      await client.query('ROLLBACK');
+      throw error;
+    }
+  }
+  const refused = /row-level security|permission denied/;
+  const nothingOrRefused = /^0 rows$|row-level security|permission denied/;
 
   test('no table shows a row of another tenant', async () => {
-    for (const table of await tables()) {
-      const { rows } = await store.inTenant(mine.tenantId, (tx) =>
-        sql<{ tenant_id: string }>`SELECT DISTINCT tenant_id FROM ${sql.table(table)}`.execute(tx),
-      );
+    for (const table of await tenantTables(database.ownerUrl)) {
+      const { rows } = await asMine(`SELECT DISTINCT tenant_id FROM ${table}`);
       expect([table, rows]).toEqual([table, [{ tenant_id: mine.tenantId }]]);
     }
+    expect((await asMine('SELECT id FROM tenants')).rows).toEqual([{ id: mine.tenantId }]);
   });
 
-  test('no row of another tenant is changed, taken over or removed', async () => {
+  test('no row of another tenant is changed, taken over, locked or removed', async () => {
     const before = await theirRows.dump();
-    const refused = /permission denied|row-level security/;
-    for (const table of await tables()) {
-      const statements = [
-        sql`UPDATE ${sql.table(table)} SET tenant_id = tenant_id WHERE tenant_id <> ${mine.tenantId}`,
-        sql`UPDATE ${sql.table(table)} SET tenant_id = ${mine.tenantId} WHERE tenant_id = ${theirs.tenantId}`,
-        sql`DELETE FROM ${sql.table(table)} WHERE tenant_id <> ${mine.tenantId}`,
-        sql`SELECT FROM ${sql.table(table)} WHERE tenant_id <> ${mine.tenantId} FOR UPDATE`,
-      ];
-      for (const statement of statements) {
-        const { numAffectedRows = 0n, rows } = await store
-          .inTenant(mine.tenantId, (tx) => statement.execute(tx))
-          .catch((error: Error) => {
-            expect(error.message).toMatch(refused);
-            return { numAffectedRows: 0n, rows: [] };
-          });
-        expect([table, Number(numAffectedRows), rows]).toEqual([table, 0, []]);
+    for (const table of await tenantTables(database.ownerUrl))
+      for (const statement of [
+        `UPDATE ${table} SET tenant_id = tenant_id WHERE tenant_id <> '${mine.tenantId}'`,
+        `UPDATE ${table} SET tenant_id = '${mine.tenantId}' WHERE tenant_id = '${theirs.tenantId}'`,
+        `DELETE FROM ${table} WHERE tenant_id <> '${mine.tenantId}'`,
+        `SELECT FROM ${table} WHERE tenant_id <> '${mine.tenantId}' FOR UPDATE`,
+      ]) {
+        const outcome = await asMine(statement).then(
+          ({ rowCount }) => `${rowCount} rows`,
+          ({ message }: Error) => message,
+        );
+        expect([statement, outcome]).toEqual([statement, expect.stringMatching(nothingOrRefused)]);
       }
-    }
     expect(await theirRows.dump()).toEqual(before);
   });
 
   test('no row is given to another tenant, neither a new one nor one of mine', async () => {
     const before = await theirRows.dump();
-    for (const table of await tables()) {
+    for (const table of await tenantTables(database.ownerUrl)) {
       const columns = await ownColumns(table);
-      const values = columns.map((name) => (name === 'tenant_id' ? sql`${theirs.tenantId}::uuid` : sql.ref(name)));
-      const given = store.inTenant(mine.tenantId, (tx) =>
-        sql`INSERT INTO ${sql.table(table)} (${sql.join(columns.map((name) => sql.ref(name)))})
-          SELECT ${sql.join(values)} FROM ${sql.table(table)} LIMIT 1`.execute(tx),
-      );
-      await expect(given, table).rejects.toThrow(/row-level security|permission denied/);
-      const handedOver = store.inTenant(mine.tenantId, (tx) =>
-        sql`UPDATE ${sql.table(table)} SET tenant_id = ${theirs.tenantId}`.execute(tx),
-      );
-      await expect(handedOver, table).rejects.toThrow(/row-level security|permission denied/);
+      const values = columns.map((name) => (name === 'tenant_id' ? `'${theirs.tenantId}'::uuid` : name));
+      const made = `INSERT INTO ${table} (${columns}) SELECT ${values} FROM ${table} LIMIT 1`;
+      await expect(asMine(made), table).rejects.toThrow(refused);
+      await expect(asMine(`UPDATE ${table} SET tenant_id = '${theirs.tenantId}'`), table).rejects.toThrow(refused);
     }
     expect(await theirRows.dump()).toEqual(before);
   });
+
+  /** Columns that an INSERT may name. */
+  async function ownColumns(table: string): Promise<string[]> {
+    const { rows } = await client.query<{ name: string }>(
+      `SELECT attname AS name FROM pg_attribute WHERE attrelid = '${table}'::regclass AND attnum > 0
+         AND NOT attisdropped AND attidentity <> 'a' AND attgenerated = ''`,
+    );
+    return rows.map(({ name }) => name);
+  }
 });
 
 describe('functions of the store', () => {
@@ -141,14 +159,6 @@ describe('functions of the store', () => {
 
 /** Outcomes that tell nothing. */
 const empty = ['refused', 'nothing', 'null', '[]'];
-
-/** Columns that an INSERT may name. */
-async function ownColumns(table: string): Promise<string[]> {
-  const { rows } = await sql<{ name: string }>`
-    SELECT attname AS name FROM pg_attribute WHERE attrelid = ${`keyferry.${table}`}::regclass AND attnum > 0
-      AND NOT attisdropped AND attidentity <> 'a' AND attgenerated = ''`.execute(store.global);
-  return rows.map(({ name }) => name);
-}
 
 class Undone extends Error {}
 

@@ -21,9 +21,10 @@ export type Everything = Awaited<ReturnType<typeof oneOfEverything>>;
 
 /** Gives a tenant one of everything that a tenant can have. A test holds this to the tables that have tenants. */
 export async function oneOfEverything(
-  { store, keyring, now }: { store: Store; keyring: Keyring; now: Date },
+  { store, keyring }: { store: Store; keyring: Keyring },
   tenantId: string,
   mark: string,
+  now: Date,
 ) {
   const keys = await keyring.ofTenant(tenantId);
   const localPath = `${mark}/key`;

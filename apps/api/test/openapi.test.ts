@@ -75,9 +75,10 @@ beforeAll(async () => {
   await api.call('POST', '/v1/identities/ci/tokens', { name: 'first' });
   const issuer = { name: 'issuer', issuer: 'https://issuer.example', audiences: ['keyferry'] };
   await api.call('POST', '/v1/issuers', { ...issuer, mappings: [{ claims: { sub: 'ci' }, identity: 'ci' }] });
+  await api.call('POST', '/v1/tenants', { name: 'team' });
   things = {
     ...{ backends: ['main', body.id], cycles: [cycle.id], channels: ['hook'], rules: ['rule'] },
-    ...{ identities: ['ci', 'first'], issuers: ['issuer'], policies: ['policy'] },
+    ...{ identities: ['ci', 'first'], issuers: ['issuer'], policies: ['policy'], tenants: ['team'] },
   };
   const paths = { paths: ['bifrost/one'], reason: 'a test' };
   bodies = {
@@ -93,6 +94,8 @@ beforeAll(async () => {
     'POST /v1/policies': [{ ...policy, name: 'second' }],
     'PATCH /v1/policies/{id}': [{ permissions: ['admin'] }, { expires_at: '2100-01-01T00:00:00Z' }],
     'POST /v1/policies/check': [{ identity: 'somebody', permission: 'read', path: 'bifrost/one' }],
+    'POST /v1/tenants': [{ name: 'another', max_keys: 5 }],
+    'PATCH /v1/tenants/{id}': [{ max_backends: null }],
     'POST /v1/keys/revoke': [paths],
     'POST /v1/keys/unrevoke': [paths],
     'POST /v1/encryption/rotate': [{}, { tenant: 'default' }],

@@ -163,7 +163,7 @@ export async function moveTenant(
 }
 
 /** An operator's deed is in the log of the operators' tenant, and in that of the tenant, where no name of its own looks so. */
-export async function noteTenant(
+async function noteTenant(
   tx: Tx,
   { id, name }: Pick<Tenant, 'id' | 'name'>,
   { action, by, details, now }: { action: string; details?: Record<string, unknown> } & ByOperator,

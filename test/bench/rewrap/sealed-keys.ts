@@ -7,7 +7,7 @@ import pg from 'pg';
 const batch = 5_000;
 
 export const pathOf = (number: number) => `bifrost/group-${number % 1_000}/key-${number}`;
-export const idOf = (number: number) =>
+const idOf = (number: number) =>
   hash('md5', `key ${number}`).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
 
 const sealedValue = (keys: TenantKeys, number: number) =>

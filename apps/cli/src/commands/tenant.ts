@@ -9,10 +9,12 @@ import { relative } from '../output/format.ts';
 import type { Output } from '../output/output.ts';
 import { facts, table } from '../output/table.ts';
 
+type Limit = number | 'none';
+
 interface Limits {
-  maxBackends?: number | null;
-  maxKeys?: number | null;
-  maxOpenCycles?: number | null;
+  maxBackends?: Limit;
+  maxKeys?: Limit;
+  maxOpenCycles?: Limit;
 }
 
 const addLimits = (command: Command): Command =>
@@ -149,17 +151,19 @@ export function tenantCommands(program: Command, host: Host): void {
 
 const withYes = (command: Command): Command => command.option('-y, --yes', 'don’t ask');
 
-function limit(text: string): number | null {
-  if (text === 'none') return null;
+function limit(text: string): Limit {
+  if (text === 'none') return text;
   if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('It has to be a whole number, or none.');
   return Number(text);
 }
 
 const limitsOf = ({ maxBackends, maxKeys, maxOpenCycles }: Limits): TenantPatch => ({
-  ...(maxBackends !== undefined && { max_backends: maxBackends }),
-  ...(maxKeys !== undefined && { max_keys: maxKeys }),
-  ...(maxOpenCycles !== undefined && { max_open_cycles: maxOpenCycles }),
+  ...(maxBackends !== undefined && { max_backends: given(maxBackends) }),
+  ...(maxKeys !== undefined && { max_keys: given(maxKeys) }),
+  ...(maxOpenCycles !== undefined && { max_open_cycles: given(maxOpenCycles) }),
 });
+
+const given = (most: Limit): number | null => (most === 'none' ? null : most);
 
 const holdings = ({ name, counts }: TenantDetail) =>
   `${name} has ${counts.backends} backends, ${counts.keys} keys and ${counts.open_cycles} open cycles.`;

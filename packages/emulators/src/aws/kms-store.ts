@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv, randomBytes, randomUUID } from 'node:crypto';
 import { Refusal } from './refusal.ts';
 
-export type KmsKeyState = 'Enabled' | 'Disabled' | 'PendingDeletion';
+type KmsKeyState = 'Enabled' | 'Disabled' | 'PendingDeletion';
 
 /** A symmetric key to encrypt and decrypt with. */
 export interface KmsKey {

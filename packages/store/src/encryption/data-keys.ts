@@ -23,7 +23,7 @@ export interface DataKeyRow {
  * How long a new data key is known before anybody seals with it. Processes look for new ones more often than that, so that
  * none meets a ciphertext of a key it doesn't know.
  */
-export const announcementMs = 6_000;
+const announcementMs = 6_000;
 
 /**
  * Keys, and the revision that is raised when they change: read first, so that no change is missed. Throws `tenant_not_found` for

@@ -10,7 +10,7 @@ import { countSealed } from './sealed-columns.ts';
 import { type RewrapRow, rewrapRows, wrapAnew } from './wrap-anew.ts';
 
 /** Nobody holds a value that long between sealing and storing it. If somebody does, a foreign key refuses what is stored. */
-export const destructionGraceMs = 15 * 60_000;
+const destructionGraceMs = 15 * 60_000;
 /** From one line of progress to the next, at least. */
 const tellEveryMs = 250;
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { remoteHash } from '@keyferry/store';
-import type { Everything } from '../../support/one-of-everything.ts';
+import type { Everything } from './one-of-everything.ts';
 
 const uuid = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g;
 
@@ -26,25 +26,4 @@ export function phantomOf(theirs: Everything): { phantom: Everything; renamed(te
     renamed: (text) =>
       [...known].reduce((all, [from, to]) => all.replaceAll(from, to), text.replaceAll(theirs.mark, mark)),
   };
-}
-
-/** What a function came to, as a text: in it traces are looked for. */
-export async function textOf(result: unknown): Promise<string> {
-  const value = isIterator(result) ? await collected(result) : await result;
-  return (
-    JSON.stringify(value, (_name, member) => {
-      if (member instanceof Map) return [...member.entries()];
-      if (member instanceof Set) return [...member];
-      return member?.type === 'Buffer' ? Buffer.from(member.data).toString('hex') : member;
-    }) ?? 'nothing'
-  );
-}
-
-const isIterator = (value: unknown): value is AsyncIterable<unknown> =>
-  typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
-
-async function collected(iterator: AsyncIterable<unknown>): Promise<unknown[]> {
-  const all: unknown[] = [];
-  for await (const one of iterator) all.push(one);
-  return all;
 }
