@@ -1,4 +1,5 @@
 import { scopes } from '@keyferry/core';
+import type { Asked } from '@keyferry/identity';
 import { createTenant } from '@keyferry/store';
 import { type Everything, oneOfEverything } from '@keyferry/testing/support/one-of-everything.ts';
 import { phantomOf } from '@keyferry/testing/support/phantom.ts';
@@ -36,7 +37,7 @@ let theirRows: TenantRows;
 const people = new Map<string, ReturnType<typeof knownIdentity>>();
 
 beforeAll(async () => {
-  const known = { identify: (given: string) => people.get(given)?.identify(given) ?? null };
+  const known = { identify: (given: string, asked: Asked) => people.get(given)?.identify(given, asked) ?? null };
   api = await startTestApi({ authenticators: [known] });
   cleanup.defer(() => api.close());
   const { services } = api;

@@ -15,7 +15,6 @@ const startDeadlineMs = 30_000;
 const sweepPauseMs = 30_000;
 const prunePauseMs = 600_000;
 const sealPauseMs = 1_000;
-const anchorPauseMs = 60_000;
 /** Reconciling compares open cycles with Redis, which is cheap, but needs no hurry. */
 const reconcilePauses = 10;
 /** A scheduler whose claims have failed for this long is restarted by whoever watches it. */
@@ -43,20 +42,19 @@ await runProcess(log, async () => {
   await waitForRedis(redis, startDeadlineMs);
   const services = { store, queues: createQueues(redis, prefix), log, now };
 
+  const sealAudit = async () => {
+    await sealAuditLogs(services);
+    await anchorAuditLogs(services, async (anchor) => {
+      if (anchorFile !== null) await appendAnchor(anchorFile, anchor);
+    });
+  };
+
   const claiming = repeat(() => claimDue(services), pollMs, failed('claiming due backends'));
   const loops = [
     claiming,
     repeat(() => reconcile(services, environment.settleMs), pollMs * reconcilePauses, failed('reconciling')),
     repeat(() => sweep(services), sweepPauseMs, failed('sweeping')),
-    repeat(() => sealAuditLogs(services), sealPauseMs, failed('sealing audit logs')),
-    repeat(
-      () =>
-        anchorAuditLogs(services, async (anchor) => {
-          if (anchorFile !== null) await appendAnchor(anchorFile, anchor);
-        }),
-      anchorPauseMs,
-      failed('anchoring audit logs'),
-    ),
+    repeat(sealAudit, sealPauseMs, failed('sealing audit logs')),
     repeat(() => prune(services), prunePauseMs, failed('pruning')),
     repeat(() => purgeDeleted(services), sweepPauseMs, failed('purging deleted tenants')),
     repeat(() => relayOutbox({ store, redis, prefix, log, now }), pollMs, failed('relaying events')),

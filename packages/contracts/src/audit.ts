@@ -64,7 +64,9 @@ const verified = z.object({
     .describe('What is not in the chain yet: it can’t be checked.'),
   broken: z
     .object({
+      code: z.literal('audit_broken'),
       reason: z.string(),
+      action: z.string().describe('What to do about it.'),
       number: count.describe('The batch’s place in the chain.'),
       batch: count.nullable(),
       place: count.nullable().describe('The row’s place in the batch, where one can be told.'),

@@ -1,4 +1,5 @@
 import type { AuditEntryAnswer, VerifiedAnswer } from '@keyferry/contracts';
+import { errorCatalogue } from '@keyferry/core';
 import type { AuditRow, Verified } from '@keyferry/store';
 import { shownTime } from './key.ts';
 
@@ -12,6 +13,11 @@ export function showVerified(verified: Verified, milliseconds: number): Verified
     ...verified,
     rows_per_second: Math.round((verified.rows / Math.max(milliseconds, 1)) * 1_000),
     unsealed: { ...unsealed, since: shownTime(unsealed.since) },
-    broken: broken && { ...broken, at: shownTime(broken.at) },
+    broken: broken && {
+      ...broken,
+      code: 'audit_broken',
+      action: errorCatalogue.audit_broken,
+      at: shownTime(broken.at),
+    },
   };
 }

@@ -10,7 +10,7 @@ export function verifiedText(output: Output, verified: VerifiedAnswer): string {
     broken === null
       ? output.style('green', 'The audit log is as it was written.')
       : output.style('red', `The audit log was altered: ${printable(broken.reason)}.`),
-    ...(broken === null ? [] : [placeOf(broken)]),
+    ...(broken === null ? [] : [placeOf(broken), printable(broken.action)]),
     `Checked ${plural(rows, 'row')} in ${batches} batches after number ${from}, ${rows_per_second} rows a second.`,
     `The chain ${broken === null ? 'ends' : 'is whole up to'} number ${head.number}: ${head.hash}`,
     ...(anchors > 0 ? [`Compared with ${plural(anchors, 'anchor')}.`] : []),
