@@ -1,4 +1,3 @@
-import { sql } from 'kysely';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { addressOf } from '../support/api-address.ts';
 import { openSite, type Site } from '../support/site.ts';
@@ -20,8 +19,12 @@ const start = (masterKey: Record<string, string> = {}) =>
 /** How many values each data key has sealed, the most first. */
 const sealedBy = () =>
   site.read(async (tx) => {
-    const { rows } = await sql<{ count: number }>`
-      SELECT count(*) AS count FROM key_versions GROUP BY encryption_key_id ORDER BY 1 DESC`.execute(tx);
+    const rows = await tx
+      .selectFrom('key_versions')
+      .select((eb) => eb.fn.countAll<number>().as('count'))
+      .groupBy('encryption_key_id')
+      .orderBy('count', 'desc')
+      .execute();
     return rows.map(({ count }) => count);
   });
 

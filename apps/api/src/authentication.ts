@@ -18,7 +18,7 @@ import { pathOf } from './routes/key-path.ts';
  * What a route asks of who calls it: a scope, a permission on the path in its address, one on each of the paths that the
  * route comes to by itself, or nothing but to be known.
  */
-export type Needs = 'nothing' | { scope: Scope | 'operator' } | { onPath: PathPermission } | { onEach: PathPermission };
+type Needs = 'nothing' | { scope: Scope | 'operator' } | { onPath: PathPermission } | { onEach: PathPermission };
 
 /** The same where nothing is an object without members. */
 export type NeededHere = Exclude<Needs, 'nothing'> | Record<never, never>;

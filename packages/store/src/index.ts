@@ -38,7 +38,6 @@ export type { MasterKeys } from './encryption/master-keys.ts';
 export { type RewrapProgress, type RewrapSummary, rewrap } from './encryption/rewrap.ts';
 export type { TenantKeys } from './encryption/tenant-keys.ts';
 export * from './failures.ts';
-export * from './find-tenant.ts';
 export * from './findings.ts';
 export * from './forget-deleted-tenants.ts';
 export { remoteHash } from './hash.ts';

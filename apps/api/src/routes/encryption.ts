@@ -11,12 +11,13 @@ import { KeyferryError } from '@keyferry/core';
 import {
   countTenantsToRewrap,
   dataKeyStatuses,
-  findTenantId,
+  findTenant,
   masterKeyStatuses,
   type RewrapProgress,
   type RewrapSummary,
   rewrap,
   rotateDataKey,
+  unknownTenant,
 } from '@keyferry/store';
 import { shownTime } from '../answers/key.ts';
 import type { Api, ApiOptions } from '../create-api.ts';
@@ -144,7 +145,10 @@ export function encryptionRoutes(app: Api, options: ApiOptions): void {
 
   /** The tenant that is named, or that of who asks. Throws `tenant_not_found`. */
   async function tenantOf(own: string, named: string | undefined): Promise<string> {
-    return named === undefined ? own : await findTenantId(store, named);
+    if (named === undefined) return own;
+    const tenant = await findTenant(store, named);
+    if (!tenant) throw unknownTenant(named);
+    return tenant.id;
   }
 }
 
