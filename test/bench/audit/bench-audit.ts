@@ -9,7 +9,7 @@ type Log = (line: string) => void;
 const rounds = 5;
 const seconds = 4;
 /** Enough that some ask while others wait for the commit of their group. */
-const connections = 128;
+const connections = 256;
 /** Reading with each read in the audit log reaches 0.7 of the rate without. */
 const ratioBound = 1 / 0.7;
 

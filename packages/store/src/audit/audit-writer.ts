@@ -23,8 +23,8 @@ export interface AuditWriter {
 const mostRows = 1_000;
 /** Rows that wait in memory, of all tenants: then Postgres doesn't keep up, and nothing more is read. */
 const mostWaiting = 50_000;
-/** Groups of a tenant that are being committed at a time: Postgres works on one while the disk has the other. */
-const atATime = 2;
+/** Groups of a tenant that are being committed at a time: of two each is half as large, and both cost more together. */
+const atATime = 1;
 
 /** A group that is not committed by then is given up: whoever waits for it is refused. */
 const patienceMs = 5_000;

@@ -36,7 +36,10 @@ export async function* verifyAudit(
   const { pruned, head } = await store.inTenant(tenantId, chainEnds);
   const toHead = { number: head.number, hash: head.hash.toString('hex') };
   const walk = walkChain(tenantId, pruned, head.number > 0 ? [...anchors, toHead] : anchors);
-  const broken = (yield* follow(store, tenantId, walk)) ?? walk.end() ?? (await aside(store, tenantId, walk));
+  // Beside the walk: it reads all rows as well.
+  const foreign = store.inTenant(tenantId, foreignRow);
+  foreign.catch(() => {});
+  const broken = (yield* follow(store, tenantId, walk)) ?? walk.end() ?? (await aside(store, tenantId, walk, foreign));
   const counts = walk.counts();
   return {
     ...counts,
@@ -72,8 +75,13 @@ async function* follow(store: Store, tenantId: string, walk: Walk): AsyncGenerat
 }
 
 /** What following the chain doesn't show: that the log was cut at its beginning, and rows that no batch has. */
-async function aside(store: Store, tenantId: string, walk: Walk): Promise<Broken | null> {
-  return await store.inTenant(tenantId, async (tx) => {
+async function aside(
+  store: Store,
+  tenantId: string,
+  walk: Walk,
+  foreign: ReturnType<typeof foreignRow>,
+): Promise<Broken | null> {
+  const cut = await store.inTenant(tenantId, async (tx): Promise<Broken | null> => {
     const { pruned } = await chainEnds(tx);
     if (pruned.number > 0 && !(await isPruningTold(tx, pruned)))
       return {
@@ -83,9 +91,11 @@ async function aside(store: Store, tenantId: string, walk: Walk): Promise<Broken
         place: null,
         at: null,
       };
-    const foreign = await foreignRow(tx);
-    return foreign && { reason: 'a row was added that belongs to no batch', number: walk.at.number, ...foreign };
+    return null;
   });
+  if (cut) return cut;
+  const row = await foreign;
+  return row && { reason: 'a row was added that belongs to no batch', number: walk.at.number, ...row };
 }
 
 async function withPlace(store: Store, tenantId: string, broken: Broken): Promise<Broken> {
