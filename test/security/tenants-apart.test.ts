@@ -17,6 +17,7 @@ import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { type Everything, oneOfEverything } from '../support/one-of-everything.ts';
 import { phantomOf } from '../support/phantom.ts';
 import { rowsOfTenant, type TenantRows, tenantTables } from '../support/rows-of-tenant.ts';
+import { casesOfAccess } from './apart/access.ts';
 import type { Case, Try } from './apart/case.ts';
 import { casesOfCycles } from './apart/cycles.ts';
 import { exempt } from './apart/exempt.ts';
@@ -30,7 +31,7 @@ import { casesOfSettings } from './apart/settings.ts';
  * it can't bring two tenants together, with the reason. What HTTP lets through is looked at in apps/api.
  */
 
-const cases: Record<string, Case> = { ...casesOfKeys, ...casesOfCycles, ...casesOfSettings };
+const cases: Record<string, Case> = { ...casesOfKeys, ...casesOfCycles, ...casesOfSettings, ...casesOfAccess };
 const now = new Date();
 const limits = { max_backends: null, max_keys: null, max_open_cycles: null };
 

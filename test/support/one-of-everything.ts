@@ -2,6 +2,7 @@ import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import type { NoticeMessage } from '@keyferry/core';
 import {
   appendEvents,
+  appendTenantEvents,
   audit,
   createBackend,
   createChannel,
@@ -11,6 +12,7 @@ import {
   remoteHash,
   type Store,
   selectLocked,
+  setAuditRetention,
   type Tx,
   valueBinding,
 } from '@keyferry/store';
@@ -199,6 +201,8 @@ export async function oneOfEverything(
       .executeTakeFirstOrThrow();
     await appendEvents(tx, backend.id, [{ type: 'keys.created', data: { backend: backend.name } }], now);
     await audit(tx, tenantId, { actor: `${mark}-actor`, action: 'key.purged', target: localPath }, now);
+    await setAuditRetention(tx, tenantId, 30 * 86_400);
+    await appendTenantEvents(tx, tenantId, [{ type: 'audit.anchored', data: { number: 1 } }], now);
     const told = await notifications(tx, { tenantId, backendId: backend.id, keys, now, mark });
     const access = await whoMayDoWhat(tx, { tenantId, now, mark });
     await raiseAccessRevision(tx, tenantId);

@@ -25,7 +25,7 @@ export async function planOf(house: House, backend: Pick<Backend, 'id'>): Promis
 export async function everyRow(ownerUrl: string): Promise<Record<string, string[]>> {
   return await asAdmin(ownerUrl, async (client) => {
     const { rows: tables } = await client.query<{ name: string }>(
-      "SELECT tablename AS name FROM pg_tables WHERE schemaname = 'keyferry' AND tablename <> 'audit_log'",
+      "SELECT tablename AS name FROM pg_tables WHERE schemaname = 'keyferry' AND tablename NOT IN ('audit_log', 'audit_batches')",
     );
     const all: Record<string, string[]> = {};
     for (const { name } of tables) {
