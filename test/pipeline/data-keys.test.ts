@@ -19,7 +19,7 @@ async function rotateAndRewrap(): Promise<void> {
   const now = new Date();
   await rotateDataKey(store, keyring.masterKeys, tenantId, { actor: 'test', now, announceMs: 0 });
   const signal = new AbortController().signal;
-  const run = rewrap({ store, keyring, tenantId, actor: 'test', now: () => now, signal, graceMs: 3_600_000 });
+  const run = rewrap({ store, keyring, tenantId, actorIn: () => 'test', now: () => now, signal, graceMs: 3_600_000 });
   for await (const { failed } of run) expect(failed).toBe(0);
 }
 

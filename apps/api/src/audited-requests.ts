@@ -4,6 +4,7 @@ import { type Log, throttled } from '@keyferry/telemetry';
 import type { FastifyRequest } from 'fastify';
 import { countRefusals } from './count-refusals.ts';
 import { statusOf } from './error-status.ts';
+import { ForeignTenant } from './named-tenant.ts';
 
 /** What is told of requests in the audit log, beside what their acts tell themselves. Never a value, token, header or body. */
 export interface RequestAudit {
@@ -102,7 +103,8 @@ function outcomeOf(code: string | null): RequestEntry['outcome'] {
 }
 
 /** Whether an answer is told as a refusal. */
-export const isRefusal = ({ code }: KeyferryError): boolean => statusOf(code) === 401 || statusOf(code) === 403;
+export const isRefusal = (error: KeyferryError): boolean =>
+  [401, 403].includes(statusOf(error.code)) || error.code === 'rate_limited' || error instanceof ForeignTenant;
 
 /** The local path where the route has one in its address, else what the address names; never what follows it. */
 function targetOf({ params, routeOptions, url }: FastifyRequest): string {

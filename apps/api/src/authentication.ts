@@ -8,6 +8,7 @@ import {
   type Identity,
   mayAnywhere,
   mayOn,
+  RefusedAtRest,
 } from '@keyferry/identity';
 import type { Store } from '@keyferry/store';
 import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify';
@@ -58,7 +59,10 @@ export function guardRoutes(app: Pick<FastifyInstance, 'addHook'>, doors: Doors)
     request.may = (permission, path) => mayOn(request.identity, permission, path, circumstances());
     request.askAgain = async () => {
       const needs = needsOf(request);
-      request.identity = await inNamedTenant(store, await identify(authenticators, request), request, needs);
+      const known = await identify(authenticators, request);
+      // Also where the tenant that they name is refused: their own log tells it.
+      request.identity ??= known;
+      request.identity = await inNamedTenant(store, known, request, needs);
       if ('scope' in needs && !hasScope(request.identity, needs.scope)) throw forbiddenScope(needs.scope);
       // Before anything is read or looked up: whoever has it nowhere learns nothing of what there is.
       const permission = permissionOf(needs);
@@ -75,13 +79,12 @@ export function guardRoutes(app: Pick<FastifyInstance, 'addHook'>, doors: Doors)
   // Before the answer: whoever has it finds in this process what was changed.
   app.addHook('onSend', async (request, reply) => {
     const needs = needsOf(request);
-    const changed = request.method !== 'GET' && reply.statusCode < 300;
-    if (changed && 'scope' in needs && changing.has(needs.scope)) directory.changed();
+    if (['GET', 'HEAD'].includes(request.method) || reply.statusCode >= 300 || !('scope' in needs)) return;
+    // An operator changes any tenant, whichever they name.
+    if (needs.scope === 'operator') directory.changed(null);
+    else if (needs.scope === 'settings') directory.changed(request.identity.tenantId);
   });
 }
-
-/** Scopes by which it can be changed who may do what. */
-const changing: ReadonlySet<Scope | 'operator'> = new Set(['settings', 'operator'] as const);
 
 /** Of a route that is not there, and of one that asks for nothing, an object without members. */
 function needsOf({ routeOptions }: FastifyRequest): NeededHere {
@@ -98,11 +101,16 @@ async function identify(authenticators: readonly Authenticator[], request: Fasti
   const given = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
   const named = request.headers['x-keyferry-tenant'];
   const tenant = typeof named === 'string' && named !== '' ? named : null;
-  if (given !== undefined)
-    for (const authenticator of authenticators) {
-      const identity = await authenticator.identify(given, { tenant });
-      if (identity) return identity;
-    }
+  try {
+    if (given !== undefined)
+      for (const authenticator of authenticators) {
+        const identity = await authenticator.identify(given, { tenant });
+        if (identity) return identity;
+      }
+  } catch (error) {
+    if (error instanceof RefusedAtRest) request.identity ??= error.identity;
+    throw error;
+  }
   throw new KeyferryError('unauthorized', 'The request has no valid bearer token.');
 }
 

@@ -7,8 +7,8 @@ import { KeyferryError } from '@keyferry/core';
 interface Follower {
   tenantId: string;
   mayRead(path: string): boolean;
-  /** Another value whenever what they may do has changed. */
-  grants(): unknown;
+  /** Another text whenever what they may do has changed. */
+  standing(): string;
   /** Finds out anew what they may do; rejects where they may not follow any more. */
   askAgain(): Promise<void>;
 }
@@ -28,6 +28,8 @@ interface Stream {
   out: PassThrough;
   follower: Follower;
   following: Following;
+  /** As it was told last. */
+  standing: string;
   asking: boolean;
 }
 
@@ -47,13 +49,13 @@ export function createChangeDesk(secrets: SecretReader): ChangeDesk {
         if (early) early.push(change);
         else tell(out, follower, change);
       });
-      const stream = { out, follower, following, asking: false };
+      const stream = { out, follower, following, standing: follower.standing(), asking: false };
       open.add(stream);
       out.on('close', () => {
         following.stop();
         open.delete(stream);
       });
-      send(out, { type: 'hello', position: following.position() });
+      send(out, { type: 'hello', position: `${following.position()}.${stream.standing}` });
       for (const change of early) tell(out, follower, change);
       early = null;
       if (closed) end(stream);
@@ -73,11 +75,12 @@ async function beat(stream: Stream): Promise<void> {
   if (stream.asking) return;
   stream.asking = true;
   try {
-    const before = follower.grants();
+    const before = stream.standing;
     await follower.askAgain();
     if (out.destroyed || out.writableEnded) return;
     // What they keep they may not read any more, perhaps.
-    if (follower.grants() !== before) send(out, { type: 'flush' });
+    stream.standing = follower.standing();
+    if (stream.standing !== before) send(out, { type: 'flush' });
     if (following.isFresh()) send(out, { type: 'alive' });
   } catch (error) {
     // Where it can't be found out the client hears nothing, and knows what that means.

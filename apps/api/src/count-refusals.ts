@@ -1,6 +1,7 @@
+import { sourceNetwork } from '@keyferry/egress';
 import type { RequestEntry } from '@keyferry/store';
 
-/** So many refusals of an address are told one by one in a second; the others are counted, and told in one row. */
+/** So many refusals of an address, or of a network that one host may have to itself, are told one by one in a second; the others are counted, and told in one row. */
 const mostASecond = 10;
 const secondMs = 1_000;
 /** Addresses that are counted at a time; all that come beyond them are counted as one. */
@@ -19,7 +20,7 @@ interface Counted {
 export function countRefusals(tell: (tenantId: string, row: RequestEntry) => void) {
   const counts = new Map<string, Counted>();
   return (tenantId: string, row: RequestEntry): boolean => {
-    const own = `${tenantId} ${row.address}`;
+    const own = `${tenantId} ${sourceNetwork(row.address ?? '')}`;
     const key = counts.has(own) || counts.size < mostAddresses ? own : tenantId;
     let counted = counts.get(key);
     if (!counted) {

@@ -1,7 +1,15 @@
 import { tenantHeader } from '@keyferry/contracts';
 import { KeyferryError, type Scope } from '@keyferry/core';
 import { type Identity, noGrants } from '@keyferry/identity';
-import { findTenant, operatorsName, type Store, type Tenant, tenantStanding, unknownTenant } from '@keyferry/store';
+import {
+  defaultTenantId,
+  findTenant,
+  operatorsName,
+  type Store,
+  type Tenant,
+  tenantStanding,
+  unknownTenant,
+} from '@keyferry/store';
 import type { FastifyRequest } from 'fastify';
 import type { NeededHere } from './authentication.ts';
 
@@ -24,13 +32,24 @@ export async function inNamedTenant(
   if (!tenant) throw unknownTenant(named);
   if (tenant.id === identity.tenantId) return identity;
   refuseAtRest(tenant, needs);
-  return { ...identity, tenantId: tenant.id, id: null, actor: operatorsName(identity.actor), grants: noGrants };
+  return { ...identity, tenantId: tenant.id, id: null, actor: actorIn(identity, tenant.id), grants: noGrants };
 }
+
+/** How an operator is named in the log of a tenant that they have named, by the header or in another way. */
+export const actorIn = ({ tenantId, actor }: Identity, named: string): string =>
+  named === tenantId || tenantId !== defaultTenantId ? actor : operatorsName(actor);
 
 async function ofOwnTenant(store: Store, identity: Identity, named: string): Promise<Identity> {
   const own = await store.inTenant(identity.tenantId, tenantStanding);
-  if (named !== identity.tenantId && named !== own.name) throw unknownTenant(named);
+  if (named !== identity.tenantId && named !== own.name) throw new ForeignTenant(named);
   return identity;
+}
+
+/** What names another tenant than one's own is answered as what names none, and told as a refusal. */
+export class ForeignTenant extends KeyferryError {
+  constructor(named: string) {
+    super('tenant_not_found', unknownTenant(named).message);
+  }
 }
 
 /** What operators may do in the name of a tenant that rests: look, and change who and what there is. */

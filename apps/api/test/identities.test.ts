@@ -26,7 +26,7 @@ async function tokenOf(name: string, more: object = {}) {
 }
 
 const auditOf = (action: string) =>
-  api.query('SELECT actor, target, details FROM keyferry.audit_log WHERE action = $1 ORDER BY at, id', [action]);
+  api.query('SELECT actor, target, details FROM keyferry.audit_log WHERE action = $1 ORDER BY batch, place', [action]);
 
 describe('an identity', () => {
   test('is made, shown by id and name, listed in pages, changed and removed, and each change is in the audit log', async () => {

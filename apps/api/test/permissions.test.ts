@@ -54,6 +54,12 @@ async function sync(): Promise<void> {
   await api.work();
 }
 
+let opened: Promise<string> | null = null;
+function listening(): Promise<string> {
+  opened ??= api.app.listen({ host: '127.0.0.1', port: 0 });
+  return opened;
+}
+
 let asked = 0;
 /** Somebody with these policies. */
 function somebody(
@@ -331,7 +337,7 @@ describe('credentials of backends', () => {
 describe('the change feed', () => {
   test('tells of paths that may be read, and goes by policies as they change', async () => {
     const by = somebody(['mine/**', 'read']);
-    const address = await api.app.listen({ host: '127.0.0.1', port: 0 });
+    const address = await listening();
     const stop = new AbortController();
     const messages: { type: string; paths?: string[] }[] = [];
     const answer = await fetch(`${address}/v1/changes`, {
@@ -363,6 +369,36 @@ describe('the change feed', () => {
     stop.abort();
   }, 20_000);
 });
+
+test('who follows changes is told to forget when a policy ends, and finds another position then', async () => {
+  const by = somebody(['mine/**', 'read']);
+  const ends = new Date(Date.now() + 1_500);
+  known.set(by, [
+    { pathGlob: 'mine/**', permissions: ['read'] },
+    { pathGlob: 'hidden/**', permissions: ['read'], expiresAt: ends },
+  ]);
+  const address = await listening();
+  const follow = async (enough: (messages: { type: string; position?: string }[]) => boolean) => {
+    const stop = new AbortController();
+    const messages: { type: string; position?: string }[] = [];
+    const answer = await fetch(`${address}/v1/changes`, {
+      headers: { authorization: `Bearer ${by}` },
+      signal: stop.signal,
+    });
+    for await (const chunk of answer.body ?? []) {
+      for (const line of Buffer.from(chunk).toString().split('\n'))
+        if (line.startsWith('data: ')) messages.push(JSON.parse(line.slice(6)));
+      if (enough(messages)) break;
+    }
+    stop.abort();
+    return messages[0]?.position;
+  };
+  const first = await follow(([hello]) => hello !== undefined);
+  expect(await follow(([hello]) => hello !== undefined)).toBe(first);
+  expect(await follow((messages) => messages.some(({ type }) => type === 'flush'))).toBe(first);
+  expect(Date.now()).toBeGreaterThanOrEqual(ends.getTime());
+  expect(await follow(([hello]) => hello !== undefined)).not.toBe(first);
+}, 20_000);
 
 // The last, since it leaves very many keys behind.
 describe('very many hidden names', () => {

@@ -94,7 +94,7 @@ test('a policy is made, shown, changed and removed, by its id or name; each rais
   expect(codeOf(await remove('shop-all'))).toEqual([404, 'policy_not_found']);
   expect(await revision()).toBe(before + 3);
   const audited = await api.query(
-    `SELECT action, actor, target, details FROM keyferry.audit_log WHERE action LIKE 'policy.%' ORDER BY id`,
+    `SELECT action, actor, target, details FROM keyferry.audit_log WHERE action LIKE 'policy.%' ORDER BY batch, place`,
   );
   expect(audited).toMatchObject([
     { action: 'policy.created', actor: 'api-token', target: 'shop-reads', details: { path_glob: 'shop/**' } },

@@ -301,7 +301,7 @@ describe('the change feed', () => {
 
   test('ends for all when it closes, also for who comes just then', async () => {
     const desk = createChangeDesk(api.secrets);
-    const follower = { tenantId: defaultTenantId, mayRead: () => true, grants: () => null, askAgain: async () => {} };
+    const follower = { tenantId: defaultTenantId, mayRead: () => true, standing: () => '', askAgain: async () => {} };
     const early = await desk.follow(follower);
     const late = desk.follow(follower);
     desk.close();

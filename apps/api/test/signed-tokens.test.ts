@@ -294,3 +294,34 @@ describe('tenants that take the same issuer for the same audience', () => {
     expect((await whoami(signed({ iss: 'urn:shared', sub: 'nobody' }), theirs)).status).toBe(401);
   });
 });
+
+test('an operator whom an issuer has signed for names any tenant, and nobody else does', async () => {
+  await api.query(`UPDATE keyferry.tenants SET state = 'active' WHERE id = $1`, [other]);
+  await make('/v1/identities', { name: 'keeper', operator: true, scopes: ['federation:read'] });
+  await make('/v1/issuers', {
+    name: 'staff',
+    issuer: 'urn:staff',
+    audiences: ['keyferry'],
+    algorithms: ['RS256', 'ES256'],
+    jwks: { keys: issuer.keys.map(publicJwk) },
+    mappings: [
+      { claims: { sub: 'keeper' }, identity: 'keeper' },
+      { claims: { sub: 'deployer' }, identity: 'deployer' },
+    ],
+  });
+  const by = (sub: string) => signed({ iss: 'urn:staff', sub });
+  expect(await whoami(by('keeper'), { 'x-keyferry-tenant': 'other' })).toMatchObject({
+    status: 200,
+    body: { actor: 'operator:keeper (staff:keeper)', identity_id: null, tenant: { name: 'other' } },
+  });
+  expect((await whoami(by('keeper'), { 'x-keyferry-tenant': 'nobody' })).status).toBe(404);
+  for (const tenant of ['other', 'nobody'])
+    expect((await whoami(by('deployer'), { 'x-keyferry-tenant': tenant })).status).toBe(401);
+});
+
+test('no issuer has the name by which operators are told in the audit logs of others', async () => {
+  const settings = { issuer: 'urn:else', audiences: ['keyferry'], jwks: { keys: issuer.keys.map(publicJwk) } };
+  for (const name of ['operator', 'Operator'])
+    expect((await api.call('POST', '/v1/issuers', { name, ...settings })).body.error?.code).toBe('config_invalid');
+  expect((await api.call('PATCH', '/v1/issuers/ci', { name: 'operator' })).body.error?.code).toBe('config_invalid');
+});

@@ -71,7 +71,7 @@ const read = (path: string, by = own) => api.call('GET', `/v1/secrets/bifrost/${
 const audited = async (tenantId: string) =>
   await api.query(
     `SELECT actor, action, target FROM keyferry.audit_log
-     WHERE tenant_id = $1 AND (details ->> 'tenant_id') = $2 ORDER BY id`,
+     WHERE tenant_id = $1 AND (details ->> 'tenant_id') = $2 ORDER BY batch, place`,
     [tenantId, id],
   );
 
@@ -347,7 +347,12 @@ describe('deleting', () => {
     expect(await purgeDeleted(api.services)).toBe(0);
     time += 600_000;
     expect(await purgeDeleted(api.services)).toBeGreaterThan(5);
-    expect(Object.keys(await rowsOf(id)).sort()).toEqual(['access_revisions', 'audit_log', 'key_changes']);
+    expect(Object.keys(await rowsOf(id)).sort()).toEqual([
+      'access_revisions',
+      'audit_batches',
+      'audit_log',
+      'key_changes',
+    ]);
     expect((await api.call('GET', `/v1/tenants/${id}`)).body.purged_at).not.toBeNull();
     expect(await purgeDeleted(api.services)).toBe(0);
     expect((await audited(id)).at(-1)).toMatchObject({ action: 'tenant.purged' });

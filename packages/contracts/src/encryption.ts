@@ -4,9 +4,8 @@ import { count, timestamp } from './fields.ts';
 
 /** Data keys, the master keys that wrap them, and how both are changed. Never a key itself. */
 
-const tenant = z.string().min(1).max(200).exactOptional().describe('Id or name of a tenant.');
-
-export const encryptionQuery = z.object({ tenant });
+/** So that a tenant that is named here, and not by the header, doesn't make it a request for all of them. */
+export const encryptionRequest = z.strictObject({}).nullish();
 
 const masterKey = z.object({
   id: z.string().describe('A fingerprint, which tells nothing about the key.'),
@@ -40,8 +39,6 @@ export const encryptionAnswer = z
   .meta({ id: 'Encryption' });
 export type EncryptionAnswer = z.output<typeof encryptionAnswer>;
 
-export const rotateRequest = z.strictObject({ tenant }).nullish();
-
 export const rotatedAnswer = z
   .object({
     tenant_id: z.uuid(),
@@ -51,8 +48,6 @@ export const rotatedAnswer = z
   })
   .meta({ id: 'RotatedDataKey' });
 export type RotatedAnswer = z.output<typeof rotatedAnswer>;
-
-export const rewrapRequest = z.strictObject({ tenant }).nullish();
 
 const done = {
   wrapped: count.describe('Data keys that were wrapped by the current master key.'),

@@ -6,7 +6,7 @@ import { pageOf, pageQuery } from './page.ts';
 /** Who asks, as a tenant knows them. */
 
 /** Actors that are none of the identities: nobody is to be taken for one of them. */
-const reserved = ['keyferry', 'api-token', 'revoke-token'];
+const reserved = ['keyferry', 'api-token', 'revoke-token', 'sweep', 'retention', 'unknown'];
 
 const fields = {
   name: backendName

@@ -66,7 +66,10 @@ const certificate = z
   .regex(/^\s*-----BEGIN CERTIFICATE-----[\s\S]+-----END CERTIFICATE-----\s*$/, 'must be a certificate in PEM');
 
 const fields = {
-  name: backendName.describe('Unique among the issuers.'),
+  // Whoever is known by claims alone is named `<issuer>:<subject>`.
+  name: backendName
+    .refine((name) => name.toLowerCase() !== 'operator', 'must not be “operator”, as operators are named')
+    .describe('Unique among the issuers.'),
   issuer: text(2048).describe('Exactly as tokens have it in `iss`.'),
   audiences: z.array(text(2048)).min(1).max(20).describe('Of which a token has to have one in `aud`.'),
   algorithms: z.array(z.enum(signingAlgorithms)).min(1).max(signingAlgorithms.length),

@@ -27,6 +27,7 @@ export function compileGrants(policies: readonly Policy[], inRange: InRange): Gr
       if (holds(policy, circumstances, inRange)) return policy;
     return null;
   };
+  const ends = policies.flatMap(({ expiresAt }) => expiresAt?.getTime() ?? []).sort((one, other) => one - other);
   return {
     find(permission, path, circumstances) {
       for (const choices of trie.matching(path)) {
@@ -36,6 +37,10 @@ export function compileGrants(policies: readonly Policy[], inRange: InRange): Gr
       return null;
     },
     anywhere: (permission, circumstances) => holding(anywhere, permission, circumstances) !== null,
+    ended(now) {
+      const first = ends.findIndex((end) => end > now.getTime());
+      return first === -1 ? ends.length : first;
+    },
   };
 }
 

@@ -28,4 +28,6 @@ export interface Grants {
   find(permission: PathPermission, path: string, circumstances: Circumstances): Policy | null;
   /** Whether a policy grants it on any path at all. */
   anywhere(permission: PathPermission, circumstances: Circumstances): boolean;
+  /** How many of the policies have ended by then: with each of them less may be granted. */
+  ended(now: Date): number;
 }

@@ -11,8 +11,8 @@ export interface Directory {
    * Rejects with `database_unavailable` where nobody can tell, and nothing is known that is young enough.
    */
   accessOf(tenantId: string, revision?: number): Promise<TenantAccess | null>;
-  /** Something was changed through this process: from now on Postgres is asked before anything is used. */
-  changed(): void;
+  /** Something of a tenant was changed through this process, or of any: from now on Postgres is asked before it is used. */
+  changed(tenantId: string | null): void;
 }
 
 /** From one look at the revisions to the next, where requests come all the time. */
@@ -41,8 +41,8 @@ export function createDirectory({ store, now }: { store: Store; now: () => Date 
   const entries = keepAtMost<Entry>(mostKept);
   const loads = new Map<string, Promise<TenantAccess | null>>();
   let checking: Promise<void> | null = null;
-  /** Raised by each change here: what was asked before it doesn't count. */
-  let changes = 0;
+  /** Of each question that Postgres is being asked, whose answer doesn't count since something was changed here. */
+  const questions = new Set<Set<string>>();
 
   const ageOf = ({ checkedAt }: Entry) => Math.abs(now().getTime() - checkedAt);
   /** What is kept of a tenant if it isn't known to be outdated, and is no older. */
@@ -61,15 +61,25 @@ export function createDirectory({ store, now }: { store: Store; now: () => Date 
     return checking;
   }
 
+  /** Runs a question, and hands its answer on with those whom it is not right of any more. */
+  async function asking<Answer>(question: () => Promise<Answer>): Promise<[Answer, ReadonlySet<string>]> {
+    const outdated = new Set<string>();
+    questions.add(outdated);
+    try {
+      return [await question(), outdated];
+    } finally {
+      questions.delete(outdated);
+    }
+  }
+
   async function ask(): Promise<void> {
     const began = now().getTime();
-    const [ids, before] = [entries.keys(), changes];
-    const revisions = await accessRevisions(store, ids);
-    if (before !== changes) return;
+    const ids = entries.keys();
+    const [revisions, outdated] = await asking(() => accessRevisions(store, ids));
     for (const id of ids) {
       const entry = entries.get(id);
       // What was loaded since then is newer than what was asked.
-      if (!entry || entry.checkedAt > began) continue;
+      if (!entry || entry.checkedAt > began || outdated.has(id)) continue;
       entry.latest = revisions.get(id) ?? 0;
       if (entry.latest === entry.access.revision) entry.checkedAt = began;
     }
@@ -86,14 +96,14 @@ export function createDirectory({ store, now }: { store: Store; now: () => Date 
   }
 
   async function read(tenantId: string): Promise<TenantAccess | null> {
-    const [began, before] = [now().getTime(), changes];
-    const stored = await store.inTenant(tenantId, (tx) => readAccess(tx, tenantId));
+    const began = now().getTime();
+    const [stored, outdated] = await asking(() => store.inTenant(tenantId, (tx) => readAccess(tx, tenantId)));
     if (!stored) {
       entries.delete(tenantId);
       return null;
     }
     const access = tenantAccess(stored);
-    const checkedAt = before === changes ? began : Number.NEGATIVE_INFINITY;
+    const checkedAt = outdated.has(tenantId) ? Number.NEGATIVE_INFINITY : began;
     entries.set(tenantId, { access, checkedAt, latest: access.revision }, JSON.stringify(stored).length + overhead);
     return access;
   }
@@ -130,10 +140,10 @@ export function createDirectory({ store, now }: { store: Store; now: () => Date 
       if (usable) return usable.access;
       throw new KeyferryError('database_unavailable', 'The database did not answer in time.');
     },
-    changed() {
-      changes += 1;
-      loads.clear();
-      for (const id of entries.keys()) {
+    changed(tenantId) {
+      for (const id of tenantId === null ? [...entries.keys(), ...loads.keys()] : [tenantId]) {
+        for (const outdated of questions) outdated.add(id);
+        loads.delete(id);
         const entry = entries.get(id);
         if (entry) entry.checkedAt = Number.NEGATIVE_INFINITY;
       }

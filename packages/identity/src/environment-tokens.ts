@@ -49,5 +49,6 @@ function onAllPaths(name: string, permissions: readonly PathPermission[]): Grant
   return {
     find: (permission) => (granted.has(permission) ? policy : null),
     anywhere: (permission) => granted.has(permission),
+    ended: () => 0,
   };
 }

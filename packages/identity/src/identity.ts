@@ -64,4 +64,4 @@ export const forbiddenScope = (scope: Scope | 'operator'): KeyferryError =>
   });
 
 /** What grants nothing. */
-export const noGrants: Grants = { find: () => null, anywhere: () => false };
+export const noGrants: Grants = { find: () => null, anywhere: () => false, ended: () => 0 };

@@ -11,4 +11,5 @@ export {
   mayOn,
   noGrants,
 } from './identity.ts';
+export { RefusedAtRest } from './known-identity.ts';
 export { type Identities, openIdentities } from './open-identities.ts';

@@ -46,9 +46,18 @@ const printable = (text: string) =>
     .toWellFormed()
     .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '\u00b7');
 
-/** Whether a tenant is there for its own. Throws `tenant_suspended`. */
-export function assertServed({ tenant }: TenantAccess): boolean {
-  if (tenant.state === 'suspended')
-    throw new KeyferryError('tenant_suspended', `The tenant "${tenant.name}" is suspended.`);
-  return tenant.state === 'active';
+/** The refusal of somebody whose tenant rests, and who it is: their audit log tells it. */
+export class RefusedAtRest extends KeyferryError {
+  readonly identity: Identity;
+
+  constructor({ tenant }: TenantAccess, identity: Identity) {
+    super('tenant_suspended', `The tenant "${tenant.name}" is suspended.`);
+    this.identity = identity;
+  }
+}
+
+/** Who asks, where their tenant is there for its own; else null. Throws `tenant_suspended`. */
+export function ifServed(access: TenantAccess, identity: Identity): Identity | null {
+  if (access.tenant.state === 'suspended') throw new RefusedAtRest(access, identity);
+  return access.tenant.state === 'active' ? identity : null;
 }

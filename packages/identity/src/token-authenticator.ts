@@ -2,7 +2,7 @@ import { digestOfToken, findToken, type Store, type TokenRow, tokenOwner } from 
 import type { Directory } from './directory.ts';
 import type { Authenticator } from './identity.ts';
 import { keepAtMost } from './kept.ts';
-import { assertServed, identityOf } from './known-identity.ts';
+import { identityOf, ifServed } from './known-identity.ts';
 import type { TokenUse } from './token-use.ts';
 
 interface TokenServices {
@@ -43,9 +43,9 @@ export function tokenAuthenticator({ store, directory, uses, now }: TokenService
       const over = token.revoked_at !== null || (token.expires_at !== null && token.expires_at <= at);
       const known = access?.identities.get(token.identity_id);
       if (over || !access || !known || known.state !== 'active') return null;
-      if (!assertServed(access)) return null;
-      uses.note(token.tenant_id, token.id, at);
-      return identityOf(access, known);
+      const identity = ifServed(access, identityOf(access, known));
+      if (identity) uses.note(token.tenant_id, token.id, at);
+      return identity;
     },
   };
 }

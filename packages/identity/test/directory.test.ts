@@ -81,7 +81,7 @@ describe('what another process changes', () => {
     const [one, two] = [startProcess(), startProcess()];
     for (const { identities } of [one, two]) expect(await who(identities, token)).toBe(name);
     await one.store.inTenant(tenantId, (tx) => revokeToken(tx, { tenantId, identityId, idOrName: 'one', now: at }));
-    one.identities.directory.changed();
+    one.identities.directory.changed(tenantId);
     expect(await who(one.identities, token)).toBeNull();
     expect(await who(two.identities, token)).toBe(name);
     pass(2_001);
@@ -146,4 +146,23 @@ describe('what it costs', () => {
     expect(counts.transactions).toBe(1);
     expect(await who(identities, token)).toBe(name);
   });
+});
+
+test('a change of one tenant has nobody ask about another', async () => {
+  const other = '33333333-3333-4333-8333-333333333333';
+  await owner.asOperator(async (tx) => {
+    await tx.insertInto('tenants').values({ id: other, name: 'apart' }).execute();
+  });
+  await owner.inTenant(other, (tx) => raiseAccessRevision(tx, other));
+  const { identities, counts } = startProcess();
+  const { directory } = identities;
+  expect((await directory.accessOf(other))?.tenant.name).toBe('apart');
+  const before = counts.transactions;
+  for (let index = 0; index < 5; index++) {
+    pass(2_001);
+    const looked = directory.accessOf(other);
+    directory.changed(tenantId);
+    expect((await looked)?.tenant.name).toBe('apart');
+  }
+  expect(counts.transactions).toBe(before);
 });

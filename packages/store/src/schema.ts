@@ -1,7 +1,6 @@
 import type {
   AccessMode,
   CacheRule,
-  ChannelKind,
   ConflictPolicy,
   CycleTrigger,
   FailureClass,
@@ -12,11 +11,7 @@ import type {
   LifecycleRule,
   LossCause,
   MappingRule,
-  NoticeMessage,
-  NoticeState,
-  NotificationState,
   Problem,
-  Severity,
   Stage,
   ValidationRule,
   VersionSource,
@@ -35,6 +30,7 @@ import type {
 import type { AuditBatchesTable, AuditChainsTable, AuditLogTable } from './audit/audit-tables.ts';
 import type { Json, NullableTimestamp, Timestamp } from './column-types.ts';
 import type { ConflictsTable, IdempotentRequestsTable, WriteIntentsTable } from './federation-tables.ts';
+import type { ChannelsTable, NoticesTable, NotificationRulesTable } from './notification-tables.ts';
 
 /** The tables as Kysely sees them; `schema.sql` is the same as Postgres sees it, and a check holds it to the migrations. */
 
@@ -345,61 +341,4 @@ interface CyclesTable {
   error_message: string | null;
   opened_at: Timestamp;
   closed_at: NullableTimestamp;
-}
-
-interface ChannelsTable {
-  id: string;
-  tenant_id: string;
-  name: string;
-  kind: ChannelKind;
-  config: Json<Record<string, unknown>>;
-  secret: Buffer;
-  secret_key_id: string;
-  state: Generated<NotificationState>;
-  failures: Generated<number>;
-  retry_at: NullableTimestamp;
-  last_delivered_at: NullableTimestamp;
-  last_failed_at: NullableTimestamp;
-  last_error_code: string | null;
-  last_error_message: string | null;
-  created_at: Timestamp;
-  updated_at: Timestamp;
-}
-
-interface NotificationRulesTable {
-  id: Generated<string>;
-  tenant_id: string;
-  name: string;
-  channel_id: string;
-  event_types: string[];
-  backend_ids: string[];
-  paths: string[];
-  min_severity: Severity;
-  state: Generated<NotificationState>;
-  from_position: number;
-  created_at: Timestamp;
-  updated_at: Timestamp;
-}
-
-interface NoticesTable {
-  id: Generated<string>;
-  tenant_id: string;
-  rule_id: string;
-  rule_name: string;
-  channel_id: string;
-  channel_name: string;
-  group_key: string;
-  state: Generated<NoticeState>;
-  message: Json<NoticeMessage>;
-  ready_at: Timestamp;
-  attempts: Generated<number>;
-  refusals: Generated<number>;
-  next_attempt_at: NullableTimestamp;
-  give_up_at: NullableTimestamp;
-  claimed_until: NullableTimestamp;
-  last_error_code: string | null;
-  last_error_message: string | null;
-  created_at: Timestamp;
-  delivered_at: NullableTimestamp;
-  ended_at: NullableTimestamp;
 }

@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import { changeMessage } from '@keyferry/contracts';
+import type { Grants } from '@keyferry/core';
 import { createChangeDesk } from '../change-desk.ts';
 import type { Api, RouteOptions } from '../create-api.ts';
 import { createFeedPlaces } from '../network/feed-places.ts';
@@ -7,7 +9,14 @@ import { responses } from '../responses.ts';
 const contentType = 'text/event-stream';
 
 /** What clients that keep values have to forget. */
-export function changeRoutes(app: Api, { secrets, told }: RouteOptions): void {
+export function changeRoutes(app: Api, { secrets, told, now }: RouteOptions): void {
+  const names = new WeakMap<Grants, string>();
+  /** Policies are other ones once they were changed, and fewer once one has ended. No two processes have the same. */
+  function standingOf(grants: Grants): string {
+    const name = names.get(grants) ?? randomUUID();
+    names.set(grants, name);
+    return `${name}.${grants.ended(now())}`;
+  }
   const desk = createChangeDesk(secrets);
   const places = createFeedPlaces();
   app.addHook('preClose', async () => desk.close());
@@ -33,17 +42,23 @@ export function changeRoutes(app: Api, { secrets, told }: RouteOptions): void {
     },
     async (request, reply) => {
       const { identity } = request;
+      // Whoever has gone away while they were recognised is told nothing, and takes no place.
+      if (reply.raw.closed) return reply;
       const leave = places.take(identity);
       reply.raw.once('close', leave);
-      const follow = () =>
-        desk.follow({
+      const follow = async () => {
+        const stream = await desk.follow({
           tenantId: identity.tenantId,
           mayRead: (path) => request.may('read', path),
-          grants: () => request.identity.grants,
+          standing: () => standingOf(request.identity.grants),
           askAgain: () => request.askAgain(),
         });
+        // Also where what is answered is not the stream, since the log can't tell of it.
+        reply.raw.once('close', () => stream.destroy());
+        if (reply.raw.closed) stream.destroy();
+        return stream;
+      };
       const stream = await told.read(request, { action: 'changes.followed', target: 'all' }, follow);
-      reply.raw.once('close', () => stream.destroy());
       reply.header('connection', 'close').header('x-accel-buffering', 'no');
       return reply.type(contentType).send(stream as never);
     },

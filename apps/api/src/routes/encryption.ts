@@ -1,27 +1,19 @@
 import { Readable } from 'node:stream';
-import {
-  encryptionAnswer,
-  encryptionQuery,
-  rewrapLine,
-  rewrapRequest,
-  rotatedAnswer,
-  rotateRequest,
-} from '@keyferry/contracts';
+import { encryptionAnswer, encryptionRequest, rewrapLine, rotatedAnswer, tenantHeader } from '@keyferry/contracts';
 import { KeyferryError } from '@keyferry/core';
 import {
   countTenantsToRewrap,
   dataKeyStatuses,
-  findTenant,
   masterKeyStatuses,
   type RewrapProgress,
   type RewrapSummary,
   rewrap,
   rotateDataKey,
-  unknownTenant,
 } from '@keyferry/store';
 import { shownTime } from '../answers/key.ts';
 import type { Api, ApiOptions } from '../create-api.ts';
 import { answerTo, errorBody } from '../error-handler.ts';
+import { actorIn } from '../named-tenant.ts';
 import { responses } from '../responses.ts';
 
 const tags = ['encryption'];
@@ -44,12 +36,10 @@ export function encryptionRoutes(app: Api, options: ApiOptions): void {
       schema: {
         tags,
         summary: 'Tell which master keys wrap how many data keys, and how a tenant’s data keys stand',
-        querystring: encryptionQuery,
-        response: responses({ 200: encryptionAnswer }, 'tenant_not_found'),
+        response: responses({ 200: encryptionAnswer }),
       },
     },
-    async ({ identity, query }) => {
-      const tenantId = await tenantOf(identity.tenantId, query.tenant);
+    async ({ identity: { tenantId } }) => {
       const masterKeys = await masterKeyStatuses(store, keyring);
       const dataKeys = await dataKeyStatuses(store, tenantId);
       return {
@@ -72,20 +62,14 @@ export function encryptionRoutes(app: Api, options: ApiOptions): void {
       schema: {
         tags,
         summary: 'Give a tenant a new data key',
-        body: rotateRequest,
-        response: responses(
-          { 200: rotatedAnswer },
-          'tenant_not_found',
-          'data_keys_destroyed',
-          'key_provider_unavailable',
-        ),
+        body: encryptionRequest,
+        response: responses({ 200: rotatedAnswer }, 'data_keys_destroyed', 'key_provider_unavailable'),
       },
     },
-    async ({ identity, body }) => {
-      const tenantId = await tenantOf(identity.tenantId, body?.tenant);
+    async ({ identity: { tenantId, actor } }) => {
       // A tenant that has none yet gets its first ones.
       await keyring.ofTenant(tenantId);
-      const rotated = await rotateDataKey(store, keyring.masterKeys, tenantId, { actor: identity.actor, now: now() });
+      const rotated = await rotateDataKey(store, keyring.masterKeys, tenantId, { actor, now: now() });
       await keyring.refresh(tenantId);
       return { ...rotated, tenant_id: tenantId, current_from: rotated.current_from.toISOString() };
     },
@@ -98,7 +82,7 @@ export function encryptionRoutes(app: Api, options: ApiOptions): void {
       schema: {
         tags,
         summary: 'Wrap data keys by the current master key, and seal anew what retired data keys have sealed',
-        body: rewrapRequest,
+        body: encryptionRequest,
         response: responses(
           {
             200: {
@@ -106,7 +90,6 @@ export function encryptionRoutes(app: Api, options: ApiOptions): void {
               content: { [contentType]: { schema: rewrapLine } },
             },
           },
-          'tenant_not_found',
           'data_keys_destroyed',
           'master_key_missing',
           'key_provider_unavailable',
@@ -115,9 +98,9 @@ export function encryptionRoutes(app: Api, options: ApiOptions): void {
       },
     },
     async (request, reply) => {
-      const { identity, body } = request;
-      const tenant = body?.tenant;
-      const tenantId = tenant === undefined ? undefined : await tenantOf(identity.tenantId, tenant);
+      const { identity, headers } = request;
+      // Without a tenant's name it is for all of them.
+      const one = headers[tenantHeader] !== undefined && { tenantId: identity.tenantId };
       const controller = new AbortController();
       rewraps.add(controller);
       const leave = () => {
@@ -126,7 +109,7 @@ export function encryptionRoutes(app: Api, options: ApiOptions): void {
       };
       reply.raw.once('close', leave);
       const { signal } = controller;
-      const run = rewrap({ store, keyring, now, signal, actor: identity.actor, ...(tenantId && { tenantId }) });
+      const run = rewrap({ store, keyring, now, signal, actorIn: (of) => actorIn(identity, of), ...one });
       try {
         // What fails before there is a first line is answered as by any other route.
         const first = await run.next();
@@ -142,14 +125,6 @@ export function encryptionRoutes(app: Api, options: ApiOptions): void {
       }
     },
   );
-
-  /** The tenant that is named, or that of who asks. Throws `tenant_not_found`. */
-  async function tenantOf(own: string, named: string | undefined): Promise<string> {
-    if (named === undefined) return own;
-    const tenant = await findTenant(store, named);
-    if (!tenant) throw unknownTenant(named);
-    return tenant.id;
-  }
 }
 
 /** Each is made when the client has taken those before it. */

@@ -54,6 +54,10 @@ describe('a limit of an identity', () => {
     expect(refused.statusCode).toBe(429);
     expect(refused.headers['retry-after']).toBe('40');
     expect(refused.json().error).toMatchObject({ code: 'rate_limited' });
+    const told = 'SELECT actor, details FROM keyferry.audit_log WHERE request_id = $1';
+    expect(await api.query(told, [refused.headers['x-request-id']])).toEqual([
+      { actor: 'api-token', details: { code: 'rate_limited', method: 'GET', route: '/v1/events' } },
+    ]);
     at += 40_000;
     expect(await statuses(api, 1)).toEqual([200]);
     at += minute;

@@ -18,7 +18,7 @@ export function knownIdentity(credential: string, tenantId: string, less: Partia
     actor: credential,
     operator: false,
     scopes: new Set(scopes),
-    grants: { find: () => policy, anywhere: () => true },
+    grants: { find: () => policy, anywhere: () => true, ended: () => 0 },
     ...less,
   };
   return { identify: (given) => (given === credential ? identity : null) };

@@ -5,45 +5,36 @@ import { encryptionText } from '../encryption/describe.ts';
 import { followRewrap } from '../encryption/follow-rewrap.ts';
 import { relative } from '../output/format.ts';
 
-interface TenantOption {
-  tenant?: string;
-}
-
-const ofTenant = (command: Command) => command.option('--tenant <tenant>', 'of this tenant, by id or name');
-
 /** What data and master keys need of an operator. */
 export function encryptionCommands(group: Command, host: Host): void {
-  addCommand<TenantOption>(group, host, {
+  addCommand(group, host, {
     usage: 'encryption',
     summary: 'tell which master keys are in use, and how data keys stand',
     example: 'keys encryption',
-    options: ofTenant,
-    async run({ options: { tenant }, output, api }) {
-      const answer = await api().get<EncryptionAnswer>('/encryption', { tenant });
+    async run({ output, api }) {
+      const answer = await api().get<EncryptionAnswer>('/encryption');
       output.answer(answer, () => encryptionText(output, answer));
     },
   });
 
-  addCommand<TenantOption>(group, host, {
+  addCommand(group, host, {
     usage: 'rotate',
     summary: 'give a tenant a new data key; `keys rewrap` seals what it has anew',
     example: 'keys rotate --tenant payments',
-    options: ofTenant,
-    async run({ options: { tenant }, output, api }) {
-      const rotated = await api().post<RotatedAnswer>('/encryption/rotate', { tenant });
+    async run({ output, api }) {
+      const rotated = await api().post<RotatedAnswer>('/encryption/rotate');
       output.answer(rotated, () => `The data key ${rotated.id} is used ${relative(rotated.current_from, new Date())}.`);
       output.note('What the one before has sealed is sealed anew by `keyferry keys rewrap`.');
     },
   });
 
-  addCommand<TenantOption>(group, host, {
+  addCommand(group, host, {
     usage: 'rewrap',
     summary:
       'wrap data keys by the current master key, and seal anew what retired ones have sealed; goes on where it was',
     example: 'keys rewrap',
-    options: ofTenant,
-    async run({ options: { tenant }, output, api }) {
-      await followRewrap(api(), tenant, output);
+    async run({ output, api }) {
+      await followRewrap(api(), output);
     },
   });
 }

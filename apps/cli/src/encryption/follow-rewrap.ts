@@ -8,9 +8,9 @@ import type { Output } from '../output/output.ts';
 const deadlineMs = 24 * 3_600_000;
 
 /** Shows a rewrap as it goes on. Rejects as the API refuses it, or with `api_unavailable` if it breaks off. */
-export async function followRewrap(api: ApiClient, tenant: string | undefined, output: Output): Promise<void> {
+export async function followRewrap(api: ApiClient, output: Output): Promise<void> {
   let ended = false;
-  for await (const line of api.lines<RewrapLine>('/encryption/rewrap', { body: { tenant }, withinMs: deadlineMs })) {
+  for await (const line of api.lines<RewrapLine>('/encryption/rewrap', { body: {}, withinMs: deadlineMs })) {
     ended = 'summary' in line;
     output.answer(line, () => textOf(line));
   }

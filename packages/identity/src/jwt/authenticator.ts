@@ -1,11 +1,11 @@
 import { hash } from 'node:crypto';
 import { claimsMatch, KeyferryError } from '@keyferry/core';
-import { issuersNamed, type Store, type TokenIssuer } from '@keyferry/store';
+import { defaultTenantId, issuersNamed, type Store, type TokenIssuer } from '@keyferry/store';
 import { jwtVerify } from 'jose';
 import { type Directory, longestAbsenceMs } from '../directory.ts';
 import type { Authenticator, Identity } from '../identity.ts';
 import { keepAtMost } from '../kept.ts';
-import { assertServed, identityOf, identityOfClaims, type Signed } from '../known-identity.ts';
+import { identityOf, identityOfClaims, ifServed, type Signed } from '../known-identity.ts';
 import type { TenantAccess } from '../tenant-access.ts';
 import { within } from '../within.ts';
 import { createIssuerKeys, type IssuerKeysOptions } from './issuer-keys.ts';
@@ -84,18 +84,26 @@ export function jwtAuthenticator(services: JwtServices): Authenticator {
     async identify(credential, { tenant }) {
       const unverified = readUnverified(credential);
       if (!unverified) return null;
-      const takers = await takersOf(unverified, tenant);
-      const [tenantId, another] = new Set(takers.map((taker) => taker.tenantId));
-      // Of two tenants who take it, who asks has to say which is meant.
-      if (tenantId === undefined || another !== undefined) return null;
-      const access = await directory.accessOf(tenantId);
-      if (!access) return null;
-      const { identity, error } = await firstWho(access, takers, credential, unverified);
-      if (identity) return assertServed(access) ? identity : null;
-      if (error) throw error;
-      return null;
+      const known = await whoIn(tenant, credential, unverified);
+      if (known || tenant === null) return known;
+      // Whom the named tenant doesn't know may be one of those who name any.
+      const own = await whoIn(defaultTenantId, credential, unverified);
+      return own?.operator ? own : null;
     },
   };
+
+  /** Who it is in the tenant that takes it. Of two who take it, who asks has to say which is meant. */
+  async function whoIn(tenant: string | null, credential: string, unverified: Unverified): Promise<Identity | null> {
+    const takers = await takersOf(unverified, tenant);
+    const [tenantId, another] = new Set(takers.map((taker) => taker.tenantId));
+    if (tenantId === undefined || another !== undefined) return null;
+    const access = await directory.accessOf(tenantId);
+    if (!access) return null;
+    const { identity, error } = await firstWho(access, takers, credential, unverified);
+    if (identity) return ifServed(access, identity);
+    if (error) throw error;
+    return null;
+  }
 
   /** By the first of the tenant's issuers that proves it; and the trouble with those that couldn't be asked. */
   async function firstWho(access: TenantAccess, takers: Takers, credential: string, unverified: Unverified) {

@@ -36,7 +36,8 @@ export interface RewrapOptions {
   keyring: KeyManager;
   /** All that need it, where none is given. */
   tenantId?: string;
-  actor: string;
+  /** Who does it, as the log of each tenant names them. */
+  actorIn: (tenantId: string) => string;
   now: () => Date;
   signal: AbortSignal;
   graceMs?: number;
@@ -110,7 +111,7 @@ async function retiredKeys(rows: readonly RewrapRow[], signal: AbortSignal): Pro
  * for; whoever comes later is refused by the foreign key.
  */
 async function destroyUnused(
-  { store, actor, now, graceMs = destructionGraceMs }: RewrapOptions,
+  { store, actorIn, now, graceMs = destructionGraceMs }: RewrapOptions,
   tenantId: string,
   keyId: string,
 ): Promise<boolean> {
@@ -124,7 +125,8 @@ async function destroyUnused(
       if (sealed.get(keyId) !== 0) return false;
       await tx.deleteFrom('encryption_keys').where('id', '=', keyId).execute();
       await raiseAccessRevision(tx, tenantId);
-      await audit(tx, tenantId, { actor, action: 'encryption.key_destroyed', target: keyId }, now());
+      const entry = { actor: actorIn(tenantId), action: 'encryption.key_destroyed', target: keyId };
+      await audit(tx, tenantId, entry, now());
       return true;
     });
   } catch (error) {

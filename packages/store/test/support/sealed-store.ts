@@ -110,7 +110,15 @@ export class SealedStore {
 
   rewrapping(keyring: KeyManager, more: { graceMs?: number; tenantId?: string } = {}) {
     const signal = new AbortController().signal;
-    return rewrap({ store: this.store, keyring, actor: 'test', now: () => new Date(), signal, graceMs: 0, ...more });
+    return rewrap({
+      store: this.store,
+      keyring,
+      actorIn: () => 'test',
+      now: () => new Date(),
+      signal,
+      graceMs: 0,
+      ...more,
+    });
   }
 
   /** Ciphertexts by data key, over all tables. */
