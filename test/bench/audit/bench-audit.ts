@@ -6,6 +6,8 @@ import { benchVerifying } from './verifying.ts';
 
 type Log = (line: string) => void;
 
+/** Of the one who reads. */
+const policies = 20;
 const rounds = 5;
 const seconds = 4;
 /** Enough that some ask while others wait for the commit of their group. */
@@ -18,12 +20,17 @@ export async function benchAudit(site: BenchSite, log: Log): Promise<Figure[]> {
   return [...(await rates(site, log)), ...(await benchVerifying(site, log))];
 }
 
-/** One synced secret from two processes on one database, with and without a row for each read, in turn. */
+/**
+ * One synced secret from two processes on one database, in turn: with a row for each read, by an identity with a token and
+ * policies of its own; and without the one, by the environment's token, which needs no others.
+ */
 async function rates(site: BenchSite, log: Log): Promise<Figure[]> {
   await using reading = await openReadingSite(site);
   const required = await site.startApi({ KEYFERRY_AUDIT_READS: 'required' });
   const path = new URL(reading.ours.url).pathname;
-  const sides = [reading.ours, { ...reading.ours, pid: required.pid, url: `${required.address}${path}` }] as const;
+  const headers = { authorization: `Bearer ${await readersToken(required.address, reading.headers)}` };
+  const audited = { ...reading.ours, headers, pid: required.pid, url: `${required.address}${path}` };
+  const sides = [reading.ours, audited] as const;
   const [off, on]: [Measured[], Measured[]] = [[], []];
   // The first round warms both sides up and is not counted.
   for (let round = 0; round <= rounds; round++)
@@ -41,6 +48,29 @@ async function rates(site: BenchSite, log: Log): Promise<Figure[]> {
     { name: 'audit.reads.processor', value: median(on.map(({ work }) => work)), unit: 'µs', bound: null },
     { name: 'audit.reads.off.processor', value: median(off.map(({ work }) => work)), unit: 'µs', bound: null },
   ];
+}
+
+/** Somebody who may read what is read, and other folders. */
+async function readersToken(address: string, operator: Record<string, string>): Promise<string> {
+  const post = async (route: string, body: object): Promise<{ token: string }> => {
+    const answer = await fetch(`${address}/v1/${route}`, {
+      method: 'POST',
+      headers: { ...operator, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+    if (!answer.ok) throw new Error(`${route} was answered with ${answer.status}`);
+    return (await answer.json()) as { token: string };
+  };
+  await post('identities', { name: 'reader' });
+  const bindings = [{ identity: 'reader' }];
+  for (let index = 0; index < policies; index++)
+    await post('policies', {
+      name: `team-${index}`,
+      path_glob: `run-${index + 1}/**`,
+      permissions: ['read'],
+      bindings,
+    });
+  return (await post('identities/reader/tokens', { name: 'bench' })).token;
 }
 
 interface Measured {
