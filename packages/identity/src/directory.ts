@@ -1,5 +1,6 @@
 import { KeyferryError } from '@keyferry/core';
 import { accessRevisions, asStoreError, readAccess, type Store } from '@keyferry/store';
+import { compiledGrants } from './compiled-grants.ts';
 import { keepAtMost } from './kept.ts';
 import { type TenantAccess, tenantAccess } from './tenant-access.ts';
 import { within } from './within.ts';
@@ -39,6 +40,7 @@ interface Entry {
 
 export function createDirectory({ store, now }: { store: Store; now: () => Date }): Directory {
   const entries = keepAtMost<Entry>(mostKept);
+  const compiled = compiledGrants();
   const loads = new Map<string, Promise<TenantAccess | null>>();
   let checking: Promise<void> | null = null;
   /** Of each question that Postgres is being asked, whose answer doesn't count since something was changed here. */
@@ -102,7 +104,7 @@ export function createDirectory({ store, now }: { store: Store; now: () => Date 
       entries.delete(tenantId);
       return null;
     }
-    const access = tenantAccess(stored);
+    const access = tenantAccess(stored, compiled);
     const checkedAt = outdated.has(tenantId) ? Number.NEGATIVE_INFINITY : began;
     entries.set(tenantId, { access, checkedAt, latest: access.revision }, JSON.stringify(stored).length + overhead);
     return access;
