@@ -214,6 +214,37 @@ test('a tenant has so many policies, and no more', async () => {
   await api.query(`DELETE FROM keyferry.policies WHERE name LIKE 'many-%'`);
 });
 
+test('policies of a tenant are for so much in all, since each process has them in memory', async () => {
+  await api.query(`INSERT INTO keyferry.policies (tenant_id, name, path_glob, permissions, bindings, created_by, created_at, updated_at)
+    SELECT '${tenant}', 'large-' || n, 'large/' || n, '{read}', jsonb_build_array(jsonb_build_object('issuer_id', gen_random_uuid(),
+      'claims', jsonb_build_object('sub', repeat('x', 1000000)))), 'ann', now(), now() FROM generate_series(1, 17) n`);
+  expect(codeOf(await create(policy()))).toEqual([409, 'tenant_limit_reached']);
+  expect(codeOf(await change('large-1', { ip_ranges: ['10.0.0.0/8'] }))).toEqual([409, 'tenant_limit_reached']);
+  expect((await change('large-1', { permissions: ['list'] })).status).toBe(200);
+  await api.query(`DELETE FROM keyferry.policies WHERE name LIKE 'large-%'`);
+});
+
+test('policies are changed while those whom they are for are removed, and nobody waits in vain', async () => {
+  const names = Array.from({ length: 8 }, (_, index) => `going-${index}`);
+  for (const name of names) await api.call('POST', '/v1/identities', { name });
+  const bindings = names.map((identity) => ({ identity }));
+  const made = names.map((name) => create({ ...policy(), name, path_glob: `${name}/**`, bindings }));
+  expect((await Promise.all(made)).map(({ status }) => status)).toEqual(names.map(() => 201));
+  const [before] = await api.query('SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()');
+  const done = await Promise.all(
+    names.flatMap((name) => [change(name, { permissions: ['list'] }), api.call('DELETE', `/v1/identities/${name}`)]),
+  );
+  expect(done.map(({ status }) => status)).toEqual(done.map(() => 200));
+  await api.query('SELECT pg_stat_clear_snapshot()');
+  const [after] = await api.query('SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()');
+  expect(after).toEqual(before);
+  const [bound] = await api.query(
+    `SELECT count(*) FROM keyferry.policies WHERE name LIKE 'going-%' AND bindings <> '[]'`,
+  );
+  expect(Number(bound?.count)).toBe(0);
+  for (const name of names) await remove(name);
+});
+
 describe('whoever lacks the scope settings', () => {
   test('can do nothing with policies, whatever else they may', async () => {
     known.set(

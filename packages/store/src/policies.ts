@@ -1,5 +1,5 @@
 import { KeyferryError, type Policy, type PolicyBinding } from '@keyferry/core';
-import type { Selectable } from 'kysely';
+import { type Selectable, sql } from 'kysely';
 import { raiseAccessRevision } from './access-revision.ts';
 import { codeOf, type Tx } from './database.ts';
 import { columnOf } from './id-or-name.ts';
@@ -12,8 +12,9 @@ export type PolicySettings = Pick<StoredPolicy, 'name' | 'path_glob' | 'permissi
   bindings: readonly PolicyBinding[];
 };
 
-/** Each process keeps all of a tenant's in memory. */
+/** Each process keeps all of a tenant's in memory: so many, with so many bytes of bindings and networks. */
 const mostPolicies = 20_000;
+const mostBytes = 16 * 1024 * 1024;
 
 /** Throws `policy_exists` or `tenant_limit_reached`. */
 export async function createPolicy(
@@ -24,13 +25,7 @@ export async function createPolicy(
   const { bindings, ...settings } = input.settings;
   // Its row is what those wait for who make others at the same time.
   await raiseAccessRevision(tx, tenantId);
-  const { count } = await tx
-    .selectFrom('policies')
-    .select((eb) => eb.fn.countAll<number>().as('count'))
-    .executeTakeFirstOrThrow();
-  if (count >= mostPolicies)
-    throw new KeyferryError('tenant_limit_reached', `There are ${mostPolicies} policies, and no more can be made.`);
-  return await refusingDuplicates(settings.name, () =>
+  const made = await refusingDuplicates(settings.name, () =>
     tx
       .insertInto('policies')
       .values({
@@ -44,15 +39,18 @@ export async function createPolicy(
       .returningAll()
       .executeTakeFirstOrThrow(),
   );
+  await refuseTooMuch(tx);
+  return made;
 }
 
-/** Changes what is given, and leaves the rest. The row is the caller's. Throws `policy_exists`. */
+/** Changes what is given, and leaves the rest. Throws `policy_not_found`, `policy_exists` or `tenant_limit_reached`. */
 export async function updatePolicy(
   tx: Tx,
   input: { tenantId: string; id: string; settings: Partial<PolicySettings>; now: Date },
 ): Promise<StoredPolicy> {
   const { tenantId, id, now } = input;
   const { bindings, ...settings } = input.settings;
+  await raiseAccessRevision(tx, tenantId);
   const changed = await refusingDuplicates(settings.name ?? '', () =>
     tx
       .updateTable('policies')
@@ -62,19 +60,19 @@ export async function updatePolicy(
       .executeTakeFirst(),
   );
   if (!changed) throw unknownPolicy(id);
-  await raiseAccessRevision(tx, tenantId);
+  if (bindings || settings.ip_ranges) await refuseTooMuch(tx);
   return changed;
 }
 
 /** Throws `policy_not_found`. */
 export async function removePolicy(tx: Tx, tenantId: string, idOrName: string): Promise<StoredPolicy> {
+  await raiseAccessRevision(tx, tenantId);
   const removed = await tx
     .deleteFrom('policies')
     .where(columnOf(idOrName), '=', idOrName)
     .returningAll()
     .executeTakeFirst();
   if (!removed) throw unknownPolicy(idOrName);
-  await raiseAccessRevision(tx, tenantId);
   return removed;
 }
 
@@ -88,9 +86,8 @@ export async function listPolicies(
 }
 
 /** By id or by name. Throws `policy_not_found`. */
-export async function getPolicy(tx: Tx, idOrName: string, options: { lock?: boolean } = {}): Promise<StoredPolicy> {
-  const query = tx.selectFrom('policies').selectAll().where(columnOf(idOrName), '=', idOrName);
-  const row = await (options.lock ? query.forUpdate() : query).executeTakeFirst();
+export async function getPolicy(tx: Tx, idOrName: string): Promise<StoredPolicy> {
+  const row = await tx.selectFrom('policies').selectAll().where(columnOf(idOrName), '=', idOrName).executeTakeFirst();
   if (!row) throw unknownPolicy(idOrName);
   return row;
 }
@@ -108,6 +105,24 @@ export async function readPolicies(tx: Tx): Promise<Policy[]> {
     ipRanges,
     expiresAt,
   }));
+}
+
+/** What others make at the same time waits: whoever writes policies has raised the revision. */
+async function refuseTooMuch(tx: Tx): Promise<void> {
+  const { count, bytes } = await tx
+    .selectFrom('policies')
+    .select((eb) => eb.fn.countAll<number>().as('count'))
+    .select(
+      sql<number>`coalesce(sum(octet_length(bindings::text) + octet_length(ip_ranges::text)), 0)::bigint`.as('bytes'),
+    )
+    .executeTakeFirstOrThrow();
+  if (count > mostPolicies)
+    throw new KeyferryError('tenant_limit_reached', `There are ${mostPolicies} policies, and no more can be made.`);
+  if (bytes > mostBytes)
+    throw new KeyferryError(
+      'tenant_limit_reached',
+      'The bindings and networks of all policies are more than 16 MiB: bind fewer claims, or the identities that they are.',
+    );
 }
 
 const unknownPolicy = (idOrName: string) => new KeyferryError('policy_not_found', `There is no policy "${idOrName}".`);

@@ -22,6 +22,7 @@ import {
 } from '@keyferry/store';
 import { z } from 'zod';
 import { policyView, showMiss } from '../answers/policy.ts';
+import { changeAccess } from '../change-access.ts';
 import type { Api, ApiOptions } from '../create-api.ts';
 import { decodeCursor, pageOf } from '../cursor.ts';
 import { changedPolicy, newPolicy } from '../policy-settings.ts';
@@ -76,7 +77,7 @@ export function policyRoutes(app: Api, { store, now }: Pick<ApiOptions, 'store' 
     },
     async ({ identity, body }, reply) => {
       const { tenantId, actor } = identity;
-      const made = await store.inTenant(tenantId, async (tx) => {
+      const made = await changeAccess(store, tenantId, async (tx) => {
         const settings = await newPolicy(tx, body, now());
         const policy = await createPolicy(tx, { tenantId, settings, by: actor, now: now() });
         const shown = (await policyView(tx, [policy]))(policy);
@@ -119,13 +120,13 @@ export function policyRoutes(app: Api, { store, now }: Pick<ApiOptions, 'store' 
         summary: 'Change a policy',
         params: byIdOrName,
         body: policyPatch,
-        response: responses({ 200: policyAnswer }, 'policy_not_found', ...badSettings),
+        response: responses({ 200: policyAnswer }, 'policy_not_found', ...badSettings, 'tenant_limit_reached'),
       },
     },
     async ({ identity, params, body }) => {
       const { tenantId, actor } = identity;
-      return await store.inTenant(tenantId, async (tx) => {
-        const former = await getPolicy(tx, params.id, { lock: true });
+      return await changeAccess(store, tenantId, async (tx) => {
+        const former = await getPolicy(tx, params.id);
         const settings = await changedPolicy(tx, former, body, now());
         const policy = await updatePolicy(tx, { tenantId, id: former.id, settings, now: now() });
         const show = await policyView(tx, [former, policy]);
@@ -149,7 +150,7 @@ export function policyRoutes(app: Api, { store, now }: Pick<ApiOptions, 'store' 
     },
     async ({ identity, params }) => {
       const { tenantId, actor } = identity;
-      return await store.inTenant(tenantId, async (tx) => {
+      return await changeAccess(store, tenantId, async (tx) => {
         const policy = await removePolicy(tx, tenantId, params.id);
         const details = { ...(await policyView(tx, [policy]))(policy) };
         await audit(tx, tenantId, { actor, action: 'policy.removed', target: policy.name, details }, now());
