@@ -5,6 +5,7 @@ import {
   defaultTenantId,
   openStore,
   raiseAccessRevision,
+  readAccess,
   revokeToken,
   type Store,
   updateIdentity,
@@ -165,4 +166,16 @@ test('a change of one tenant has nobody ask about another', async () => {
     expect((await looked)?.tenant.name).toBe('apart');
   }
   expect(counts.transactions).toBe(before);
+});
+
+test('who may do what is read as of one moment', async () => {
+  const { identityId } = await newToken();
+  const change = { tenantId, id: identityId, change: { description: 'another' }, now: at };
+  const described = await owner.inTenant(tenantId, async (tx) => {
+    const access = await readAccess(tx, tenantId);
+    await owner.inTenant(tenantId, (other) => updateIdentity(other, change));
+    const rows = await tx.selectFrom('identities').select('description').where('id', '=', identityId).execute();
+    return [access?.identities.find(({ id }) => id === identityId)?.description, rows[0]?.description];
+  });
+  expect(described).toEqual(['', '']);
 });

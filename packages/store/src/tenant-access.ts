@@ -1,5 +1,5 @@
 import type { Policy } from '@keyferry/core';
-import type { Selectable } from 'kysely';
+import { type Selectable, sql } from 'kysely';
 import type { TenantsTable } from './access-tables.ts';
 import type { Tx } from './database.ts';
 import type { IdentityRow } from './identities.ts';
@@ -9,7 +9,7 @@ import { listIssuers, type TokenIssuer } from './token-issuers.ts';
 /** Who may do what in a tenant, as a whole. */
 export interface StoredAccess {
   tenant: Pick<Selectable<TenantsTable>, 'id' | 'name' | 'state'>;
-  /** What follows is of this revision, or of a newer one. */
+  /** What follows is of this revision. */
   revision: number;
   /** Those that are not removed. */
   identities: IdentityRow[];
@@ -17,9 +17,10 @@ export interface StoredAccess {
   policies: Policy[];
 }
 
-/** Of the transaction's tenant; null where there is none. */
+/** Of the transaction's tenant; null where there is none. The first that its transaction does. */
 export async function readAccess(tx: Tx, tenantId: string): Promise<StoredAccess | null> {
-  // Before all else: what is changed meanwhile raises it, and is asked for again.
+  // As of one moment: who somebody was before a change must not meet what was granted after it.
+  await sql`SET TRANSACTION ISOLATION LEVEL REPEATABLE READ`.execute(tx);
   const row = await tx
     .selectFrom('access_revisions')
     .select('revision')
