@@ -16,10 +16,14 @@ import { inNamedTenant } from './named-tenant.ts';
 import { pathOf } from './routes/key-path.ts';
 
 /**
- * What a route asks of who calls it: a scope, a permission on the path in its address, one on each of the paths that the
+ * What a route asks of who calls it: a scope or two, a permission on the path in its address, one on each of the paths that the
  * route comes to by itself, or nothing but to be known.
  */
-type Needs = 'nothing' | { scope: Scope | 'operator' } | { onPath: PathPermission } | { onEach: PathPermission };
+type Needs =
+  | 'nothing'
+  | { scope: Scope | 'operator'; and?: Scope }
+  | { onPath: PathPermission }
+  | { onEach: PathPermission };
 
 /** The same where nothing is an object without members. */
 export type NeededHere = Exclude<Needs, 'nothing'> | Record<never, never>;
@@ -63,7 +67,8 @@ export function guardRoutes(app: Pick<FastifyInstance, 'addHook'>, doors: Doors)
       // Also where the tenant that they name is refused: their own log tells it.
       request.identity ??= known;
       request.identity = await inNamedTenant(store, known, request, needs);
-      if ('scope' in needs && !hasScope(request.identity, needs.scope)) throw forbiddenScope(needs.scope);
+      const missing = scopesOf(needs).find((scope) => !hasScope(request.identity, scope));
+      if (missing) throw forbiddenScope(missing);
       // Before anything is read or looked up: whoever has it nowhere learns nothing of what there is.
       const permission = permissionOf(needs);
       if (permission && !mayAnywhere(request.identity, permission, circumstances()))
@@ -117,6 +122,11 @@ async function identify(authenticators: readonly Authenticator[], request: Fasti
 function permissionOf(needs: NeededHere): PathPermission | null {
   if ('onPath' in needs) return needs.onPath;
   return 'onEach' in needs ? needs.onEach : null;
+}
+
+function scopesOf(needs: NeededHere): (Scope | 'operator')[] {
+  if (!('scope' in needs)) return [];
+  return needs.and === undefined ? [needs.scope] : [needs.scope, needs.and];
 }
 
 const hasScope = ({ operator, scopes }: Identity, scope: Scope | 'operator') =>

@@ -1,17 +1,19 @@
 import { conflictPage } from '@keyferry/contracts';
 import { startVaultEmulator, type VaultEmulator } from '@keyferry/emulators';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { holders } from './support/holders.ts';
 import { startTestApi, type TestApi } from './support/test-api.ts';
 
 /** Conflicts over HTTP. Each test has a backend of its own, whose keys were changed on both sides. */
 
 const canary = 'canary-9b2d-conflict';
 
+const blind = holders();
 let vault: VaultEmulator;
 let api: TestApi;
 beforeAll(async () => {
   vault = await startVaultEmulator();
-  api = await startTestApi();
+  api = await startTestApi({ authenticators: [blind] });
 });
 afterAll(async () => {
   await api.close();
@@ -101,10 +103,14 @@ test('one is resolved by a cycle that is opened at once, which is audited', asyn
   expect(audited).toMatchObject([{ details: { keep: 'remote' } }, { details: { keep: 'local' } }]);
 });
 
-test('all are resolved at once', async () => {
+test('all are resolved at once, and named to whoever may see them', async () => {
+  const all = { keep: 'local', all: true };
+  blind.set('blind', [], ['federation:write']);
   const explained = await api.call('GET', `/v1/explain/${encodeURIComponent(`${name}/a`)}`);
   expect(explained.body.sentences).toContain('A person has to say which side is kept.');
-  const { body } = await resolve({ keep: 'local', all: true });
+  const answer = await api.call('POST', `/v1/federation/backends/${name}/conflicts/resolve`, all, 'blind');
+  expect(answer).toMatchObject({ status: 202, body: { paths: [] } });
+  const { body } = await resolve(all);
   expect(body.paths).toEqual([`${name}/a`, `${name}/b`]);
   await api.work();
   expect((await list()).body.items).toEqual([]);

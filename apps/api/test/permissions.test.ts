@@ -83,6 +83,22 @@ const told = async (answer: ReturnType<typeof call>, ...names: string[]) => {
   return names.reduce((text, name) => text.replaceAll(name, '<name>'), JSON.stringify([status, body]));
 };
 
+test('who may start cycles and not see names is told none by a plan', async () => {
+  const [by, seeing] = ['starts', 'starts-and-sees'];
+  known.set(by, [], ['federation:write']);
+  known.set(seeing, [], ['federation:write', 'federation:read']);
+  const plan = (who: string) =>
+    api.app.inject({
+      method: 'POST',
+      url: '/v1/federation/backends/through/plan',
+      headers: { authorization: `Bearer ${who}` },
+    });
+  const refused = await plan(by);
+  expect(refused.statusCode).toBe(403);
+  expect(refused.json().error.details).toEqual({ scope: 'federation:read' });
+  expect((await plan(seeing)).statusCode).not.toBe(403);
+});
+
 describe('whoever has nothing', () => {
   test('is refused by every route, whatever is asked for', async () => {
     const by = somebody();

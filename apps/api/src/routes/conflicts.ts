@@ -56,12 +56,15 @@ export function conflictRoutes(app: Api, options: ApiOptions): void {
         response: responses({ 202: conflictsResolved }, 'backend_not_found', 'conflict_not_found'),
       },
     },
-    async ({ identity, params, body }, reply) => {
+    async (asking, reply) => {
+      const { identity, params, body } = asking;
       const { tenantId, actor } = identity;
       const { keep } = body;
       const request = { tenantId, backend: params.id, keep, paths: 'paths' in body ? body.paths : null, by: actor };
       const { backend, paths, cycleId } = await resolveBackendConflicts(options, request);
-      return reply.code(202).send({ backend, keep, paths, cycle_id: cycleId });
+      const named = new Set('paths' in body ? body.paths.map((path) => path.normalize('NFC')) : []);
+      const told = paths.filter((path) => named.has(path) || asking.may('list', path));
+      return reply.code(202).send({ backend, keep, paths: told, cycle_id: cycleId });
     },
   );
 }

@@ -19,7 +19,8 @@ export function planRoutes(app: Api, options: ApiOptions): void {
   app.post(
     '/federation/backends/:id/plan',
     {
-      config: { needs: { scope: 'federation:write' } },
+      // It names every key that a cycle would come by.
+      config: { needs: { scope: 'federation:write', and: 'federation:read' } },
       schema: {
         tags,
         summary: 'Tell what a full cycle would do now, and do nothing of it',
