@@ -44,8 +44,8 @@ declare module 'fastify' {
 interface Doors {
   /** Asked in turn, until one knows the credential. */
   authenticators: readonly Authenticator[];
-  /** Told of changes that were made here. */
-  directory: Pick<Directory, 'changed'>;
+  /** What is known of tenants, and is told of changes that were made here. */
+  directory: Pick<Directory, 'accessOf' | 'changed'>;
   /** Where the tenant that a request names is looked up. */
   store: Store;
   now: () => Date;
@@ -56,7 +56,7 @@ interface Doors {
  * to say what it needs.
  */
 export function guardRoutes(app: Pick<FastifyInstance, 'addHook'>, doors: Doors): void {
-  const { authenticators, directory, store, now } = doors;
+  const { authenticators, directory, now } = doors;
   app.addHook('onRoute', refuseOpenRoute);
   app.addHook('onRequest', async (request) => {
     const circumstances = () => ({ address: request.ip, now: now() });
@@ -66,7 +66,7 @@ export function guardRoutes(app: Pick<FastifyInstance, 'addHook'>, doors: Doors)
       const known = await identify(authenticators, request);
       // Also where the tenant that they name is refused: their own log tells it.
       request.identity ??= known;
-      request.identity = await inNamedTenant(store, known, request, needs);
+      request.identity = await inNamedTenant(doors, known, request, needs);
       const missing = scopesOf(needs).find((scope) => !hasScope(request.identity, scope));
       if (missing) throw forbiddenScope(missing);
       // Before anything is read or looked up: whoever has it nowhere learns nothing of what there is.

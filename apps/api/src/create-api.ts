@@ -77,8 +77,8 @@ export interface ApiOptions extends Services, Omit<PoolOptions, 'now'> {
   keyring: KeyManager;
   /** Who is known, asked in turn. */
   authenticators: readonly Authenticator[];
-  /** Told of what was changed here of who may do what. */
-  directory: Pick<Directory, 'changed'>;
+  /** What is known of who may do what, and is told of what was changed here. */
+  directory: Pick<Directory, 'accessOf' | 'changed'>;
   /** Asked by /readyz. */
   redis: Redis;
   /** What values are read by, and told that all of them are to be forgotten. */

@@ -1,15 +1,7 @@
 import { tenantHeader } from '@keyferry/contracts';
 import { KeyferryError, type Scope } from '@keyferry/core';
-import { type Identity, noGrants } from '@keyferry/identity';
-import {
-  defaultTenantId,
-  findTenant,
-  operatorsName,
-  type Store,
-  type Tenant,
-  tenantStanding,
-  unknownTenant,
-} from '@keyferry/store';
+import { type Directory, type Identity, noGrants } from '@keyferry/identity';
+import { defaultTenantId, findTenant, operatorsName, type Store, type Tenant, unknownTenant } from '@keyferry/store';
 import type { FastifyRequest } from 'fastify';
 import type { NeededHere } from './authentication.ts';
 
@@ -19,7 +11,7 @@ import type { NeededHere } from './authentication.ts';
  * there isn't, and what is looked at is their own tenant alone. Throws `tenant_not_found` or `tenant_suspended`.
  */
 export async function inNamedTenant(
-  store: Store,
+  { store, directory }: { store: Store; directory: Pick<Directory, 'accessOf'> },
   identity: Identity,
   request: Pick<FastifyRequest, 'headers'>,
   needs: NeededHere,
@@ -27,7 +19,7 @@ export async function inNamedTenant(
   const named = request.headers[tenantHeader];
   if (named === undefined) return identity;
   if (typeof named !== 'string') throw unknownTenant(named.join(', '));
-  if (!identity.operator) return await ofOwnTenant(store, identity, named);
+  if (!identity.operator) return await ofOwnTenant(directory, identity, named);
   const tenant = await findTenant(store, named);
   if (!tenant) throw unknownTenant(named);
   if (tenant.id === identity.tenantId) return identity;
@@ -39,9 +31,13 @@ export async function inNamedTenant(
 export const actorIn = ({ tenantId, actor }: Identity, named: string): string =>
   named === tenantId || tenantId !== defaultTenantId ? actor : operatorsName(actor);
 
-async function ofOwnTenant(store: Store, identity: Identity, named: string): Promise<Identity> {
-  const own = await store.inTenant(identity.tenantId, tenantStanding);
-  if (named !== identity.tenantId && named !== own.name) throw new ForeignTenant(named);
+async function ofOwnTenant(
+  directory: Pick<Directory, 'accessOf'>,
+  identity: Identity,
+  named: string,
+): Promise<Identity> {
+  const own = await directory.accessOf(identity.tenantId);
+  if (named !== identity.tenantId && named !== own?.tenant.name) throw new ForeignTenant(named);
   return identity;
 }
 
