@@ -815,7 +815,7 @@ CREATE TABLE keyferry.tenant_events (
 ALTER TABLE keyferry.tenant_events ENABLE ROW LEVEL SECURITY;
 ALTER TABLE keyferry.tenant_events FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON keyferry.tenant_events TO keyferry_app USING ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant))) WITH CHECK ((tenant_id = ( SELECT keyferry.current_tenant() AS current_tenant)));
-GRANT INSERT, SELECT, UPDATE ON keyferry.tenant_events TO keyferry_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON keyferry.tenant_events TO keyferry_app;
 
 CREATE TABLE keyferry.tenants (
   id uuid DEFAULT gen_random_uuid() NOT NULL,
@@ -1147,6 +1147,21 @@ $function$
 ALTER FUNCTION keyferry.tenants_with_audit_to_anchor(timestamp with time zone) OWNER TO keyferry_dispatcher;
 REVOKE ALL ON FUNCTION keyferry.tenants_with_audit_to_anchor(timestamp with time zone) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION keyferry.tenants_with_audit_to_anchor(timestamp with time zone) TO keyferry_app;
+
+CREATE OR REPLACE FUNCTION keyferry.tenants_with_audit_to_prune()
+ RETURNS SETOF uuid
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog'
+AS $function$
+  SELECT c.tenant_id FROM keyferry.audit_chains c
+  JOIN keyferry.audit_batches b ON b.tenant_id = c.tenant_id AND b.number = c.pruned_number + 1
+  WHERE b.last_at < now() - make_interval(secs => c.retention_seconds)
+$function$
+;
+ALTER FUNCTION keyferry.tenants_with_audit_to_prune() OWNER TO keyferry_dispatcher;
+REVOKE ALL ON FUNCTION keyferry.tenants_with_audit_to_prune() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION keyferry.tenants_with_audit_to_prune() TO keyferry_app;
 
 CREATE OR REPLACE FUNCTION keyferry.tenants_with_due_notices(at timestamp with time zone)
  RETURNS SETOF uuid

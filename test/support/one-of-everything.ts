@@ -201,8 +201,8 @@ export async function oneOfEverything(
       .executeTakeFirstOrThrow();
     await appendEvents(tx, backend.id, [{ type: 'keys.created', data: { backend: backend.name } }], now);
     await audit(tx, tenantId, { actor: `${mark}-actor`, action: 'key.purged', target: localPath }, now);
-    await setAuditRetention(tx, tenantId, 30 * 86_400);
-    await appendTenantEvents(tx, tenantId, [{ type: 'audit.anchored', data: { number: 1 } }], now);
+    await setAuditRetention(tx, tenantId, 365 * 86_400);
+    await appendTenantEvents(tx, tenantId, [{ type: 'audit.anchored', data: { number: 1, hash: '' } }], now);
     const told = await notifications(tx, { tenantId, backendId: backend.id, keys, now, mark });
     const access = await whoMayDoWhat(tx, { tenantId, now, mark });
     await raiseAccessRevision(tx, tenantId);

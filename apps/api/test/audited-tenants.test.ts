@@ -1,3 +1,4 @@
+import { anchorAuditLogs, type KeptAnchor, pruneAuditLogs, sealAuditLogs } from '@keyferry/pipeline';
 import { defaultTenantId } from '@keyferry/store';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { knownIdentity } from './support/known-identity.ts';
@@ -93,4 +94,34 @@ test('who is refused because their tenant is suspended is told in its log, by th
     status: 403,
     told: [refused(defaultTenantId, 'api-token', 'tenant_suspended')],
   });
+});
+
+test('the log of a tenant that rests, or is deleted, is sealed, anchored outside and kept for as long as of any other', async () => {
+  const { services } = api;
+  const { id } = (await api.call('POST', '/v1/tenants', { name: 'resting' })).body;
+  const actions = async () => {
+    const rows = await api.query('SELECT action FROM keyferry.audit_log WHERE tenant_id = $1 ORDER BY batch', [id]);
+    return rows.map(({ action }) => action);
+  };
+  const yearsLater = async () => {
+    const back = "SET at = at - interval '2 years', last_at = last_at - interval '2 years'";
+    await api.query(`UPDATE keyferry.audit_batches ${back} WHERE tenant_id = $1 AND number IS NULL`, [id]);
+    await sealAuditLogs(services);
+    await pruneAuditLogs(services);
+  };
+  await api.call('POST', '/v1/tenants/resting/suspend');
+  expect(await actions()).toEqual(['tenant.created', 'tenant.suspended']);
+  await yearsLater();
+  expect(await actions()).toEqual(['audit.pruned']);
+  await api.call('DELETE', '/v1/tenants/resting');
+  expect(await actions()).toEqual(['audit.pruned', 'tenant.deleted']);
+  await yearsLater();
+  expect(await actions()).toEqual(['audit.pruned']);
+
+  await sealAuditLogs(services);
+  const anchors: KeptAnchor[] = [];
+  await anchorAuditLogs(services, async (anchor) => void anchors.push(anchor));
+  expect(anchors.filter(({ tenant_id }) => tenant_id === id)).toHaveLength(1);
+  // Nobody is left to be told: it would wait for ever.
+  expect(await api.query('SELECT FROM keyferry.outbox WHERE tenant_id = $1', [id])).toEqual([]);
 });

@@ -13,6 +13,8 @@ interface Run<Options> {
   args: readonly string[];
   output: Output;
   env: NodeJS.ProcessEnv;
+  /** A command to type next, in backquotes: for the tenant that this one was for. */
+  next(command: string): string;
   /** The API, looked up when it is first needed. */
   api(): ApiClient;
   /** What resolves references through it. */
@@ -53,11 +55,13 @@ export function addCommand<Options = object>(parent: Command, host: Host, spec: 
     const options: Options & { json?: boolean; tenant?: string } = command.opts();
     const output = createOutput(host.io, options.json === true);
     const args = command.processedArgs.flat().map((value: string | undefined) => value ?? '');
+    const of = options.tenant === undefined ? '' : ` --tenant ${options.tenant}`;
+    const next = (typed: string) => `\`keyferry ${typed}${of}\``;
     const env = options.tenant === undefined ? host.io.env : { ...host.io.env, KEYFERRY_TENANT: options.tenant };
     try {
       const client = () => createClient({ ...withTenant(locate(env)), environment: env });
       const api = () => createApiClient(locate(env));
-      host.end((await spec.run({ options, args, output, env, api, client })) ?? exitCodes.ok);
+      host.end((await spec.run({ options, args, output, env, next, api, client })) ?? exitCodes.ok);
     } catch (error) {
       reportError(host.io, output.json, error);
       host.end(exitCodeOf(error));

@@ -43,7 +43,11 @@ test('entries are listed by what is asked, and exported as JSON lines', async ()
     .split('\n')
     .map((line) => JSON.parse(line));
   expect(lines.map(({ target }) => target)).toEqual(['bifrost/one', 'bifrost/two', 'bifrost/one']);
-  expect(await cli('list', '--since', 'yesterday')).toMatchObject({ code: 2, stdout: '' });
+  expect(await cli('list', '--since', 'yesterday')).toMatchObject({
+    code: 2,
+    stdout: '',
+    stderr: expect.stringContaining('since: must be a time such as'),
+  });
 });
 
 test('retention is shown and set', async () => {
@@ -68,6 +72,27 @@ test('a whole log is verified with what is not sealed yet, also against anchors'
   await writeFile(anchors, 'no anchor\n');
   expect(await cli('verify', '--anchors', anchors)).toMatchObject({ code: 2, stdout: '' });
   expect(await cli('verify', '--anchors', join(folder.path, 'none'))).toMatchObject({ code: 2, stdout: '' });
+});
+
+test('an anchor of what was pruned, or is said to have been, is told to have shown nothing', async () => {
+  await sealed();
+  await asAdmin(ownerUrl, (client) =>
+    client.query(`
+      WITH cut AS (SELECT tenant_id, max(number) AS number FROM keyferry.audit_batches GROUP BY tenant_id),
+        last AS (SELECT b.* FROM keyferry.audit_batches b JOIN cut USING (tenant_id, number)),
+        forged AS (UPDATE keyferry.audit_chains c SET pruned_number = l.number, pruned_hash = l.hash FROM last l
+          WHERE c.tenant_id = l.tenant_id RETURNING c.tenant_id),
+        gone AS (DELETE FROM keyferry.audit_log l USING keyferry.audit_batches b WHERE b.id = l.batch AND b.number IS NOT NULL),
+        batches AS (DELETE FROM keyferry.audit_batches WHERE number IS NOT NULL),
+        told AS (INSERT INTO keyferry.audit_batches (tenant_id, rows, at, last_at)
+          SELECT tenant_id, 1, now(), now() FROM forged RETURNING *)
+      INSERT INTO keyferry.audit_log (tenant_id, batch, place, at, outcome, actor, action, target, details)
+        SELECT tenant_id, t.id, 1, t.at, 'done', 'retention', 'audit.pruned', 'audit log',
+          jsonb_build_object('number', l.number, 'hash', encode(l.hash, 'hex')) FROM told t JOIN last l USING (tenant_id)`),
+  );
+  const { stdout } = await cli('verify', '--anchors', anchorFile);
+  expect(stdout).toContain('1 of 1 anchor shows nothing: what it tells of was pruned.');
+  await cli('secrets', 'get', 'bifrost/two');
 });
 
 test('a log that somebody altered makes verifying exit with 1, with the place', async () => {

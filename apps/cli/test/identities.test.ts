@@ -36,14 +36,14 @@ test('an identity is made, gets a token that is printed alone, is somebody by it
   expect(await ok(as(token, 'whoami'))).toMatch(/actor +ci\nidentity .+\ntenant +default .+\nscopes +federation:read/);
   expect(document(await as(token, 'whoami', '--json'))).toMatchObject({ actor: 'ci', scopes: ['federation:read'] });
   expect(await as(token, 'identity', 'list')).toMatchObject({ code: 4, stderr: expect.stringContaining('settings') });
-  expect(await ok(cli('token', 'list', 'ci'))).toMatch(/runner +kf_\w+ +active .+ in 90 d/);
+  expect(await ok(cli('token', 'list', 'ci'))).toMatch(/runner +kf_[\w-]+ +active .+ in 90 d/);
   expect(await ok(cli('identity', 'list'))).toMatch(/ci +active +federation:read +no +builds/);
   expect(await ok(cli('identity', 'update', 'ci', '--without-scopes'))).toMatch(/scopes +-/);
   expect(await ok(cli('identity', 'disable', 'ci'))).toMatch(/state +disabled/);
   expect((await as(token, 'whoami')).code).not.toBe(0);
   await ok(cli('identity', 'enable', 'ci'));
   await ok(as(token, 'whoami'));
-  expect(await ok(cli('token', 'revoke', 'ci', 'runner', '--yes'))).toMatch(/Revoked runner \(kf_\w+…\)/);
+  expect(await ok(cli('token', 'revoke', 'ci', 'runner', '--yes'))).toMatch(/Revoked runner \(kf_[\w-]+…\)/);
   expect((await as(token, 'whoami')).stderr).toContain('no valid bearer token');
   const json = document(await cli('token', 'create', 'ci', '--json'));
   expect(json).toMatchObject({ name: 'token', state: 'active', expires_at: null });

@@ -66,6 +66,12 @@ test('a policy is for whoever brings a token with these claims', async () => {
 
 test.each([
   [['create', 'a', '--allow', 'read', '--identity', 'shop'], 2, 'policy_invalid'],
+  [['create', 'a', '--path', 'a', '--identity', 'shop'], 2, 'permissions: must be a list of permissions'],
+  [
+    ['create', 'a', '--path', 'a', '--allow', 'read'],
+    2,
+    'bindings: must be a list of identities, or of issuers with claims',
+  ],
   [['create', 'a', '--path', 'a/**', '--allow', 'fly', '--identity', 'shop'], 2, 'policy_invalid'],
   [['create', 'a', '--path', 'a/**b', '--allow', 'read', '--identity', 'shop'], 2, 'glob_invalid'],
   [['create', 'a', '--path', '**', '--allow', 'read', '--identity', 'shop'], 2, 'policy_too_broad'],

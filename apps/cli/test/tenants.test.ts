@@ -53,6 +53,27 @@ describe('a tenant', () => {
     expect((await cli('tenant', 'list')).stdout).toMatch(/one +[0-9a-f-]{36} +active/);
   });
 
+  test('is named by the commands that are told to come next', async () => {
+    await cli('tenant', 'create', 'three');
+    const made = await cli('identity', 'create', 'ci', '--tenant', 'three');
+    expect(made.stderr).toContain('`keyferry token create ci --tenant three`');
+    expect((await cli('identity', 'create', 'ci')).stderr).toContain('`keyferry token create ci`');
+  });
+
+  test('that is deleted is named by its id, by which its audit log is read', async () => {
+    await cli('tenant', 'create', 'four');
+    const { stdout } = await cli('tenant', 'delete', 'four', '--yes');
+    const [, line = ''] = /`keyferry (audit list --tenant [0-9a-f-]{36})`/.exec(stdout) ?? [];
+    expect(await cli(...line.split(' '))).toMatchObject({ code: 0, stdout: expect.stringContaining('tenant.deleted') });
+  });
+
+  test('is managed by operators, which whoever is none is told', async () => {
+    await cli('identity', 'create', 'clerk', '--scope', 'settings');
+    const { stdout } = await cli('token', 'create', 'clerk');
+    const refused = await keyferry(['tenant', 'list'], { ...env, KEYFERRY_TOKEN: stdout.trim() });
+    expect(refused).toMatchObject({ code: 4, stderr: expect.stringContaining('Only operators may do this.') });
+  });
+
   test('that there isn’t, or no name, is said so in one line', async () => {
     expect(await cli('backend', 'list', '--tenant', 'nobody')).toMatchObject({
       code: expect.any(Number),

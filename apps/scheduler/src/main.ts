@@ -1,5 +1,14 @@
 import { collectNotices, relayOutbox } from '@keyferry/events';
-import { anchorAuditLogs, claimDue, prune, purgeDeleted, reconcile, sealAuditLogs, sweep } from '@keyferry/pipeline';
+import {
+  anchorAuditLogs,
+  claimDue,
+  prune,
+  pruneAuditLogs,
+  purgeDeleted,
+  reconcile,
+  sealAuditLogs,
+  sweep,
+} from '@keyferry/pipeline';
 import { createQueues, openRedis, waitForRedis } from '@keyferry/queue';
 import { openStore, waitForDatabase } from '@keyferry/store';
 import { createLog, repeat, runProcess, serveHealth, throttled } from '@keyferry/telemetry';
@@ -56,6 +65,7 @@ await runProcess(log, async () => {
     repeat(() => sweep(services), sweepPauseMs, failed('sweeping')),
     repeat(sealAudit, sealPauseMs, failed('sealing audit logs')),
     repeat(() => prune(services), prunePauseMs, failed('pruning')),
+    repeat(() => pruneAuditLogs(services), prunePauseMs, failed('pruning audit logs')),
     repeat(() => purgeDeleted(services), sweepPauseMs, failed('purging deleted tenants')),
     repeat(() => relayOutbox({ store, redis, prefix, log, now }), pollMs, failed('relaying events')),
     repeat(() => collectNotices(services), pollMs, failed('collecting notices')),

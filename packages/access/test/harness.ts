@@ -34,3 +34,7 @@ export const readsOf = (house: House): string[] =>
   house.vault.requests.all
     .filter(({ method, path }) => method === 'GET' && path.includes('/data/'))
     .map(({ path }) => path);
+
+/** A fault that ends with its block. */
+export const disposable = <Handle extends { remove(): void }>(handle: Handle) =>
+  Object.assign(Object.create(handle) as Handle, { [Symbol.dispose]: () => handle.remove() });

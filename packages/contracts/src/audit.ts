@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { errorAnswer } from './error.ts';
-import { count, durationBetween, timestamp } from './fields.ts';
+import { count, durationBetween, givenTime, timestamp } from './fields.ts';
 import { pageOf, pageQuery } from './page.ts';
 
 /** Who did what, and who read what. Never a value, and never a credential. */
@@ -25,7 +25,6 @@ export const auditEntry = z
   .meta({ id: 'AuditEntry' });
 export type AuditEntryAnswer = z.output<typeof auditEntry>;
 
-const time = z.iso.datetime({ offset: true });
 const filters = {
   actor: z.string().optional(),
   action: z.string().optional(),
@@ -33,8 +32,8 @@ const filters = {
   prefix: z.string().optional().describe('What the path begins with.'),
   outcome: z.enum(auditOutcomes).optional(),
   request_id: z.uuid().optional(),
-  since: time.optional().describe('From then on.'),
-  until: time.optional().describe('Before then.'),
+  since: givenTime.optional().describe('From then on.'),
+  until: givenTime.optional().describe('Before then.'),
 };
 export const auditFilterQuery = z.strictObject(filters);
 export const auditQuery = z.strictObject({ ...pageQuery, ...filters });

@@ -15,6 +15,9 @@ import { parsedBy } from './refusal.ts';
 
 export const timestamp = z.iso.datetime().describe('Time in UTC, as ISO 8601.');
 
+/** A time that somebody gives, with its zone. */
+export const givenTime = z.iso.datetime({ offset: true, error: 'must be a time such as 2030-01-31T12:00:00Z' });
+
 export const count = z.number().int().nonnegative();
 
 const durationText = z.string('must be a duration such as 300s').superRefine(parsedBy(parseDuration));

@@ -1,27 +1,21 @@
 import { missReasons, parseGlob, pathPermissions } from '@keyferry/core';
 import { z } from 'zod';
-import { timestamp } from './fields.ts';
+import { backendName, givenTime, timestamp } from './fields.ts';
 import { pageOf, pageQuery } from './page.ts';
 import { parsedBy } from './refusal.ts';
 
 /** Policies: what may be done with which paths, and by whom. */
 
-const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const idOrName = z.string().min(1).max(200);
-
-const policyName = z
-  .string()
-  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'must be 1 to 64 letters, digits, dots, dashes or underscores')
-  .refine((name) => !uuid.test(name), 'must not look like an id')
-  .describe('Unique among the policies.');
+const policyName = backendName.describe('Unique among the policies.');
 
 const pathGlob = z
-  .string()
+  .string('must be a glob of local paths')
   .superRefine(parsedBy((text) => parseGlob(text.normalize('NFC'))))
   .describe('Glob of local paths: `*` is one segment or a part of one, `**` any number, `?` one character.');
 
 const permissions = z
-  .array(z.enum(pathPermissions))
+  .array(z.enum(pathPermissions), 'must be a list of permissions')
   .min(1, 'must name at least one permission')
   .max(pathPermissions.length)
   .describe('What is granted; admin is all of the others.');
@@ -31,10 +25,7 @@ const ipRanges = z
   .max(100)
   .describe('Addresses and networks that requests have to come from; from anywhere where there are none.');
 
-const expiresAt = z.iso
-  .datetime({ offset: true, error: 'must be a time such as 2030-01-31T12:00:00Z' })
-  .nullable()
-  .describe('When it ends; null: never.');
+const expiresAt = givenTime.nullable().describe('When it ends; null: never.');
 
 const claimName = z.string().min(1).max(200);
 const mostClaims = 20;
@@ -56,6 +47,7 @@ const bindings = z
       z.strictObject({ identity: idOrName.describe('Id or name.') }),
       z.strictObject({ issuer: idOrName.describe('Id or name.'), claims: wantedClaims }),
     ]),
+    'must be a list of identities, or of issuers with claims',
   )
   .min(1, 'must name at least one')
   .max(100)

@@ -1,14 +1,10 @@
 import { z } from 'zod';
-import { durationBetween, timestamp } from './fields.ts';
+import { backendName, durationBetween, timestamp } from './fields.ts';
 import { pageOf, pageQuery } from './page.ts';
 
 /** Bearer tokens of identities. */
 
-const name = z
-  .string()
-  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'must be 1 to 64 letters, digits, dots, dashes or underscores')
-  .refine((text) => !/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text), 'must not look like an id')
-  .describe('To tell the identity’s tokens apart.');
+const name = backendName.describe('To tell the identity’s tokens apart.');
 
 export const tokenInput = z
   .strictObject({

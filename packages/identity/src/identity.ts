@@ -59,9 +59,15 @@ export const forbiddenPath = (permission: PathPermission, path: string): Keyferr
   new KeyferryError('forbidden', `No policy grants "${permission}" on "${path}".`, { details: { permission } });
 
 export const forbiddenScope = (scope: Scope | 'operator'): KeyferryError =>
-  new KeyferryError('forbidden', `The identity may not do this: it lacks the scope "${scope}".`, {
-    details: { scope },
-  });
+  new KeyferryError(
+    'forbidden',
+    scope === 'operator'
+      ? 'Only operators may do this.'
+      : `The identity may not do this: it lacks the scope "${scope}".`,
+    {
+      details: { scope },
+    },
+  );
 
 /** What grants nothing. */
 export const noGrants: Grants = { find: () => null, anywhere: () => false, ended: () => 0 };

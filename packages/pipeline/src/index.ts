@@ -15,6 +15,6 @@ export { claimDue } from './scheduling/claim.ts';
 export { prune } from './scheduling/prune.ts';
 export { purgeDeleted } from './scheduling/purge.ts';
 export { reconcile } from './scheduling/reconcile.ts';
-export { anchorAuditLogs, type KeptAnchor, sealAuditLogs } from './scheduling/seal-audit-logs.ts';
+export { anchorAuditLogs, type KeptAnchor, pruneAuditLogs, sealAuditLogs } from './scheduling/seal-audit-logs.ts';
 export { sweep } from './scheduling/sweep.ts';
 export type { CoordinationServices, Services } from './services.ts';

@@ -100,7 +100,7 @@ BEGIN
   END LOOP;
 END
 $$;
-GRANT UPDATE ON keyferry.tenant_events TO keyferry_app;
+GRANT UPDATE, DELETE ON keyferry.tenant_events TO keyferry_app;
 GRANT UPDATE (head_number, head_hash, anchored_number, anchored_at, retention_seconds) ON keyferry.audit_chains
   TO keyferry_app;
 -- Batches are sealed once.
@@ -172,6 +172,14 @@ CREATE FUNCTION keyferry.tenants_with_audit_to_anchor(before timestamptz) RETURN
   WHERE c.head_number > c.anchored_number AND (c.anchored_at IS NULL OR c.anchored_at <= before)
 $$;
 
+-- Tenants whose chain begins with what is older than they keep, whatever else is done for them.
+CREATE FUNCTION keyferry.tenants_with_audit_to_prune() RETURNS SETOF uuid
+  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
+  SELECT c.tenant_id FROM keyferry.audit_chains c
+  JOIN keyferry.audit_batches b ON b.tenant_id = c.tenant_id AND b.number = c.pruned_number + 1
+  WHERE b.last_at < now() - make_interval(secs => c.retention_seconds)
+$$;
+
 -- The dispatcher prunes, for whoever calls that function, in the tenant of the transaction alone.
 CREATE POLICY prune ON keyferry.audit_log TO keyferry_dispatcher
   USING (tenant_id = (SELECT keyferry.current_tenant()));
@@ -190,10 +198,11 @@ GRANT CREATE ON SCHEMA keyferry TO keyferry_dispatcher;
 ALTER FUNCTION keyferry.prune_audit(integer) OWNER TO keyferry_dispatcher;
 ALTER FUNCTION keyferry.tenants_with_unsealed_audit() OWNER TO keyferry_dispatcher;
 ALTER FUNCTION keyferry.tenants_with_audit_to_anchor(timestamptz) OWNER TO keyferry_dispatcher;
+ALTER FUNCTION keyferry.tenants_with_audit_to_prune() OWNER TO keyferry_dispatcher;
 REVOKE CREATE ON SCHEMA keyferry FROM keyferry_dispatcher;
 REVOKE ALL ON FUNCTION keyferry.prune_audit(integer), keyferry.tenants_with_unsealed_audit(),
-  keyferry.tenants_with_audit_to_anchor(timestamptz), keyferry.write_audit(uuid,
+  keyferry.tenants_with_audit_to_anchor(timestamptz), keyferry.tenants_with_audit_to_prune(), keyferry.write_audit(uuid,
   integer[], text[], uuid[], timestamptz[], text[], text[], text[], text[], jsonb[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION keyferry.prune_audit(integer), keyferry.tenants_with_unsealed_audit(),
-  keyferry.tenants_with_audit_to_anchor(timestamptz), keyferry.write_audit(uuid,
+  keyferry.tenants_with_audit_to_anchor(timestamptz), keyferry.tenants_with_audit_to_prune(), keyferry.write_audit(uuid,
   integer[], text[], uuid[], timestamptz[], text[], text[], text[], text[], jsonb[]) TO keyferry_app;

@@ -73,7 +73,8 @@ export async function claimDueBackends(tx: Tx, now: Date, most: number): Promise
 
 /**
  * Spreads backends that were missed during a stop: what is overdue by more than its window is due at its phase within
- * the window from now, once.
+ * the window from now, once. A tenant that has only so many cycles open at a time is spread by that: what waits for its turn
+ * keeps its place.
  */
 export async function spreadOverdue(tx: Tx, now: Date, windowSeconds: number): Promise<void> {
   await sql`UPDATE backends
@@ -82,6 +83,7 @@ export async function spreadOverdue(tx: Tx, now: Date, windowSeconds: number): P
     WHERE state = 'active' AND last_success_at IS NOT NULL
       AND next_sync_at < ${now}::timestamptz - make_interval(secs => least(sync_interval_seconds, ${windowSeconds}::integer))
       AND NOT EXISTS (SELECT FROM cycles c WHERE c.backend_id = backends.id AND c.state = 'open' AND c.scope = 'full')
+      AND EXISTS (SELECT FROM tenants t WHERE t.id = backends.tenant_id AND t.max_open_cycles IS NULL)
   `.execute(tx);
 }
 

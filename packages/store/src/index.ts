@@ -5,7 +5,7 @@ export * from './audit/audit.ts';
 export { type AuditWriter, createAuditWriter, type RequestEntry } from './audit/audit-writer.ts';
 export { type AuditFilter, type AuditPlace, type AuditRow, listAudit, readAudit } from './audit/list-audit.ts';
 export { type RequestContext, requestContext } from './audit/request-context.ts';
-export { auditRetention, pruneAudit, setAuditRetention } from './audit/retention.ts';
+export { auditRetention, pruneAudit, setAuditRetention, tenantsWithAuditToPrune } from './audit/retention.ts';
 export { sealAudit, tenantsWithUnsealedAudit } from './audit/seal-audit.ts';
 export { type Verified, verifyAudit } from './audit/verify-audit.ts';
 export type { Anchor } from './audit/walk-chain.ts';
@@ -100,6 +100,7 @@ export {
   getTenant,
   listTenants,
   operatorsName,
+  ownNameOfOperator,
   resumeTenant,
   suspendTenant,
   type Tenant,

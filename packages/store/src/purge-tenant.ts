@@ -23,6 +23,7 @@ export const purgedTables = [
   'notification_cursors',
   'channels',
   'outbox',
+  'tenant_events',
   'idempotent_requests',
   'backends',
   'policies',

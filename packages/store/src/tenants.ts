@@ -177,7 +177,13 @@ async function noteTenant(
 }
 
 /** How an operator is named where other tenants have names of their own, none of which has a colon. */
-export const operatorsName = (actor: string): string => `operator:${actor}`;
+export const operatorsName = (actor: string): string => `${operatorsMark}${actor}`;
+
+/** The operator's own name again, whichever tenant they have named meanwhile. */
+export const ownNameOfOperator = (name: string): string =>
+  name.startsWith(operatorsMark) ? name.slice(operatorsMark.length) : name;
+
+const operatorsMark = 'operator:';
 
 export function outdated({ name, state }: Pick<Tenant, 'name' | 'state'>, wanted: string): KeyferryError {
   return new KeyferryError('tenant_outdated', `The tenant "${name}" is ${state}, so that it can't be ${wanted}.`, {

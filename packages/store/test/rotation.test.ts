@@ -287,3 +287,25 @@ test('a deleted tenant’s keys open nothing, in no process, and are not made an
   const rows = await sealed.store.inTenant(tenantId, (tx) => tx.selectFrom('encryption_keys').selectAll().execute());
   expect(rows.map(({ wrapped }) => wrapped.length)).toEqual([0, 0]);
 });
+
+test('what a rewrap does to a tenant’s keys is in its audit log, and a rewrap that does nothing is not', async () => {
+  const told = async () => {
+    const query = `SELECT actor, action, details FROM keyferry.audit_log WHERE action LIKE 'encryption.re%' ORDER BY batch`;
+    return await asAdmin(sealed.database.ownerUrl, async (client) => (await client.query(query)).rows);
+  };
+  const keys = await main.ofTenant(tenantId);
+  await sealed.put(keys, paths(2));
+  await sealed.rewrap(main, { tenantId });
+  expect(await told()).toEqual([]);
+  const { retired } = await rotate();
+  const both = await sealed.process(2, 1);
+  await sealed.rewrap(both);
+  expect(await told()).toMatchObject([
+    {
+      actor: 'test',
+      action: 'encryption.rewrapped',
+      details: { data_keys: 3, master_key: both.masterKeys.current.id },
+    },
+    { actor: 'test', action: 'encryption.resealed', details: { data_keys: [retired], ciphertexts: 4 } },
+  ]);
+});

@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { defaultSettings } from '@keyferry/testing/support/backend-settings.ts';
 import { createDatabase, type TestDatabase } from '@keyferry/testing/support/database.ts';
 import { asAdmin } from '@keyferry/testing/support/test-postgres.ts';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { credentialsBinding } from '../src/encryption/bindings.ts';
 import { unseal } from '../src/encryption/cipher.ts';
 import {
@@ -160,7 +160,15 @@ test('keys are counted as they come and go, whatever is summed up meanwhile', as
 });
 
 test('every table that has tenants is emptied at a tenant’s end, or is kept on purpose', async () => {
-  const kept = ['access_revisions', 'audit_log', 'identities', 'key_changes', 'tokens'];
+  const kept = [
+    'access_revisions',
+    'audit_batches',
+    'audit_chains',
+    'audit_log',
+    'identities',
+    'key_changes',
+    'tokens',
+  ];
   const deleted = await query(
     `SELECT conrelid::regclass::text AS name FROM pg_constraint WHERE contype = 'f' AND confdeltype = 'c'
        AND connamespace = 'keyferry'::regnamespace`,
@@ -171,4 +179,15 @@ test('every table that has tenants is emptied at a tenant’s end, or is kept on
   );
   const named = new Set([...purgedTables, ...deleted.map(({ name }) => name.replace('keyferry.', '')), ...kept]);
   expect(tables.map(({ name }) => name).filter((name) => !named.has(name))).toEqual([]);
+});
+
+test('a process that has a tenant’s keys open lets go of them by itself within seconds of its deletion', async () => {
+  const { id } = await store.asOperator((tx) => createTenant(tx, { name: 'held', limits: noLimits, ...by }));
+  const keyring = createKeyring(store, masterKeys);
+  const keys = await keyring.ofTenant(id);
+  const sealed = keys.seal(Buffer.from('a value'), 'x');
+  await store.asOperator((tx) => requestTenantDeletion(tx, id, by));
+  await vi.waitFor(() => expect(keyring.ofTenant(id)).rejects.toMatchObject({ code: 'tenant_not_found' }), 10_000);
+  expect(keyring.held()).toEqual([]);
+  await expect(keys.unseal(sealed, 'x')).rejects.toMatchObject({ code: 'data_keys_destroyed' });
 });

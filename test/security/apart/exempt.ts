@@ -40,6 +40,7 @@ export const exempt: Record<string, string> = {
   operatorsName: pure,
   Overtaken: pure,
   ownerOf: pure,
+  ownNameOfOperator: pure,
   pendingMigrations: ofTheProcess,
   pingDatabase: ofTheProcess,
   pruneAudit: ofGiven,

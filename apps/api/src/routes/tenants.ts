@@ -5,6 +5,7 @@ import {
   createTenant,
   getTenant,
   listTenants,
+  ownNameOfOperator,
   rejectTenantDeletion,
   requestTenantDeletion,
   resumeTenant,
@@ -27,8 +28,9 @@ const place = z.tuple([z.string(), z.uuid()]);
 /** Makes, limits, suspends and deletes tenants. */
 export function tenantRoutes(app: Api, { store, keyring, secrets, now }: ApiOptions): void {
   const asOperator = async (by: string, work: (tx: Tx, who: ByOperator) => Promise<Tenant>) => {
+    const who = { by: ownNameOfOperator(by), now: now() };
     const tenant = await store.asOperator(async (tx) => {
-      const changed = await work(tx, { by, now: now() });
+      const changed = await work(tx, who);
       return await detailTenant(tx, changed);
     });
     if (tenant.state === 'deleted') {

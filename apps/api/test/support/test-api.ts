@@ -23,7 +23,7 @@ import { recordedLog } from './recorded-log.ts';
 
 export const token = 'a-token-for-tests-that-is-long';
 
-interface Answer {
+export interface Answer {
   status: number;
   // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of any shape
   body: any;

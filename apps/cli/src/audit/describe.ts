@@ -3,8 +3,8 @@ import { plural } from '../output/format.ts';
 import type { Output } from '../output/output.ts';
 import { printable } from '../output/printable.ts';
 
-/** What came of a verification, in a few lines. */
-export function verifiedText(output: Output, verified: VerifiedAnswer): string {
+/** What came of a verification, for which so many anchors were given, in a few lines. */
+export function verifiedText(output: Output, verified: VerifiedAnswer, given: number): string {
   const { rows, batches, from, head, anchors, rows_per_second, unsealed, broken } = verified;
   return [
     broken === null
@@ -14,6 +14,7 @@ export function verifiedText(output: Output, verified: VerifiedAnswer): string {
     `Checked ${plural(rows, 'row')} in ${batches} batches after number ${from}, ${rows_per_second} rows a second.`,
     `The chain ${broken === null ? 'ends' : 'is whole up to'} number ${head.number}: ${head.hash}`,
     ...(anchors > 0 ? [`Compared with ${plural(anchors, 'anchor')}.`] : []),
+    ...(broken === null && given > anchors ? [silentText(given - anchors, given)] : []),
     unsealed.rows === 0
       ? 'All of it is sealed.'
       : `Not sealed yet, and not checked: ${plural(unsealed.rows, 'row')}, the oldest of ${unsealed.since}.`,
@@ -29,3 +30,7 @@ function placeOf({ number, batch, place, at }: NonNullable<VerifiedAnswer['broke
   ];
   return `First at ${parts.filter((part) => part !== null).join(', ')}.`;
 }
+
+/** Whoever owns the database can say that something was pruned: then this is what shows it. */
+const silentText = (silent: number, given: number): string =>
+  `${silent} of ${plural(given, 'anchor')} ${silent === 1 ? 'shows nothing: what it tells' : 'show nothing: what they tell'} of was pruned.`;

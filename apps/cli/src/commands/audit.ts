@@ -91,7 +91,7 @@ export function auditCommands(program: Command, host: Host): void {
     async run({ options, output, api }) {
       const anchors = options.anchors === undefined ? [] : await readAnchors(options.anchors);
       const verified = await verification(api(), anchors);
-      output.answer(verified, () => verifiedText(output, verified));
+      output.answer(verified, () => verifiedText(output, verified, anchors.length));
       return verified.broken === null ? exitCodes.ok : exitCodes.failed;
     },
   });

@@ -31,11 +31,11 @@ export function backendCommands(program: Command, host: Host): void {
     example: 'backend add team --address https://vault.example.com:8200 --token env.VAULT_TOKEN',
     options: (command) =>
       addBackendOptions(command).option('--kind <kind>', 'hashicorp, aws, gcp or azure (default: hashicorp)'),
-    async run({ options, args: [name = ''], output, api }) {
+    async run({ options, args: [name = ''], output, next, api }) {
       const settings = { kind: 'hashicorp', ...(await backendSettings(output.io, options)), name };
       const added = await api().post<BackendAnswer>(backends, settings);
       output.answer(added, () => backendFacts(output, added));
-      output.note(`\nNext: \`keyferry backend test ${added.name}\`, or \`keyferry sync ${added.name} --wait\`.`);
+      output.note(`\nNext: ${next(`backend test ${added.name}`)}, or ${next(`sync ${added.name} --wait`)}.`);
     },
   });
 

@@ -20,12 +20,12 @@ export function channelCommands(program: Command, host: Host): void {
       addChannelOptions(command).addOption(
         new Option('--kind <kind>', 'how it speaks').choices(channelKinds).default('webhook'),
       ),
-    async run({ options, args: [name = ''], output, api }) {
+    async run({ options, args: [name = ''], output, next, api }) {
       const settings = { ...(await channelSettings(output.io, options)), kind: options.kind, name };
       const made = await api().post<ChannelMade>(channels, settings);
       output.answer(made, () => channelFacts(output, made));
       output.note(
-        `\nNext: \`keyferry channel test ${made.name}\`, then \`keyferry rule add <name> --channel ${made.name}\`.`,
+        `\nNext: ${next(`channel test ${made.name}`)}, then ${next(`rule add <name> --channel ${made.name}`)}.`,
       );
     },
   });

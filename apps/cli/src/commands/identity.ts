@@ -30,11 +30,11 @@ export function identityCommands(program: Command, host: Host): void {
         .option('--description <text>', 'what it is for')
         .addOption(scopeOption(`what it may do: ${scopes.join(', ')}; repeat for more (default: none)`))
         .option('--operator', 'let it manage tenants; only an operator makes another'),
-    async run({ options, args: [name = ''], output, api }) {
+    async run({ options, args: [name = ''], output, next, api }) {
       const settings = { ...identitySettings(options), name, ...(options.operator && { operator: true }) };
       const made = await api().post<IdentityAnswer>('/identities', settings);
       output.answer(made, () => identityFacts(output, made));
-      output.note(`\nNext: \`keyferry token create ${made.name}\`, or \`keyferry issuer add\` for signed tokens.`);
+      output.note(`\nNext: ${next(`token create ${made.name}`)}, or ${next('issuer add')} for signed tokens.`);
     },
   });
 

@@ -17,7 +17,7 @@ export function syncCommand(program: Command, host: Host): void {
       command
         .option('-w, --wait', 'wait for its end; exit code 1 if it failed')
         .addOption(new Option('-n, --dry-run', 'only show what a cycle would do now').conflicts('wait')),
-    async run({ options, args: [name = ''], output, api }) {
+    async run({ options, args: [name = ''], output, next, api }) {
       if (options.dryRun) {
         await followPlan(api(), name, output);
         return exitCodes.ok;
@@ -25,7 +25,7 @@ export function syncCommand(program: Command, host: Host): void {
       const opened = await api().post<CycleAnswer>(route`/federation/backends/${name}/sync`);
       if (!options.wait) {
         output.answer(opened, () => cycleFacts(output, opened));
-        output.note(`\nNext: \`keyferry cycles show ${opened.id}\`.`);
+        output.note(`\nNext: ${next(`cycles show ${opened.id}`)}.`);
         return exitCodes.ok;
       }
       const progress = showProgress(output);

@@ -34,7 +34,9 @@ export function tenantCommands(program: Command, host: Host): void {
     async run({ options, args: [name = ''], output, api }) {
       const made = await api().post<TenantDetail>('/tenants', { name, ...limitsOf(options) });
       output.answer(made, () => tenantFacts(output, made));
-      output.note(`\nNext: \`keyferry --help\`; --tenant ${made.name} says that a command is for it.`);
+      output.note(
+        `\nNext: \`keyferry identity create <name> --tenant ${made.name}\`. --tenant says which tenant a command is for.`,
+      );
     },
   });
 
@@ -114,7 +116,7 @@ export function tenantCommands(program: Command, host: Host): void {
       const tenant = await client.delete<TenantDetail>(route`/tenants/${name}`);
       output.answer(tenant, () =>
         tenant.state === 'deleted'
-          ? `${tenant.name} is deleted.`
+          ? goneText(tenant)
           : `${tenant.name} is suspended, and its deletion waits: \`keyferry tenant approve-deletion ${tenant.name}\`, or \`keyferry tenant reject-deletion ${tenant.name}\`.`,
       );
     },
@@ -131,10 +133,7 @@ export function tenantCommands(program: Command, host: Host): void {
       output.note(holdings(before));
       await confirm(output, options.yes, `Destroy all that "${name}" has here, for good? Its vaults stay as they are.`);
       const tenant = await client.post<TenantDetail>(route`/tenants/${name}/deletion/approve`);
-      output.answer(
-        tenant,
-        () => `${tenant.name} is deleted: its values can't be opened any more. Its id: ${tenant.id}`,
-      );
+      output.answer(tenant, () => goneText(tenant));
     },
   });
 
@@ -164,6 +163,10 @@ const limitsOf = ({ maxBackends, maxKeys, maxOpenCycles }: Limits): TenantPatch 
 });
 
 const given = (most: Limit): number | null => (most === 'none' ? null : most);
+
+/** Its name is free: from now on it is named by its id. */
+const goneText = ({ name, id }: TenantDetail) =>
+  `${name} is deleted: its values can’t be opened any more. Its audit log is kept: \`keyferry audit list --tenant ${id}\`.`;
 
 const holdings = ({ name, counts }: TenantDetail) =>
   `${name} has ${counts.backends} backends, ${counts.keys} keys and ${counts.open_cycles} open cycles.`;

@@ -1,13 +1,5 @@
 import { forEachDespiteErrors } from '@keyferry/core';
-import {
-  allTenants,
-  pruneAudit,
-  pruneCycles,
-  pruneEvents,
-  pruneNotices,
-  pruneRequests,
-  sumKeyCounts,
-} from '@keyferry/store';
+import { allTenants, pruneCycles, pruneEvents, pruneNotices, pruneRequests, sumKeyCounts } from '@keyferry/store';
 import type { CoordinationServices } from '../services.ts';
 
 const days = 24 * 3600 * 1000;
@@ -37,9 +29,6 @@ export async function prune(services: CoordinationServices): Promise<void> {
     await services.store.inTenant(tenantId, (tx) => pruneEvents(tx, ago(keptEvents)));
     await services.store.inTenant(tenantId, (tx) => pruneRequests(tx, ago(keptRequests)));
     await services.store.inTenant(tenantId, sumKeyCounts);
-    do {
-      ({ more } = await pruneAudit(services.store, tenantId, services.now()));
-    } while (more);
     do {
       more = await services.store.inTenant(tenantId, (tx) =>
         pruneNotices(tx, { done: ago(keptNotices), failed: ago(keptFailedNotices) }),

@@ -2,9 +2,11 @@ import { forEachDespiteErrors } from '@keyferry/core';
 import {
   type Anchor,
   anchorAudit,
+  pruneAudit,
   type Store,
   sealAudit,
   tenantsToAnchor,
+  tenantsWithAuditToPrune,
   tenantsWithUnsealedAudit,
 } from '@keyferry/store';
 
@@ -43,5 +45,15 @@ export async function anchorAuditLogs(
     await store.inTenant(tenantId, (tx) =>
       anchorAudit(tx, tenantId, at, (anchor) => keep({ tenant_id: tenantId, ...anchor, at: at.toISOString() })),
     );
+  });
+}
+
+/** Removes what is older than tenants keep, also of those that rest or are deleted. */
+export async function pruneAuditLogs({ store, now }: SealServices): Promise<void> {
+  await forEachDespiteErrors(await tenantsWithAuditToPrune(store), async (tenantId) => {
+    let more: boolean;
+    do {
+      ({ more } = await pruneAudit(store, tenantId, now()));
+    } while (more);
   });
 }

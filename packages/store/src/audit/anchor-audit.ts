@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import type { Store, Tx } from '../database.ts';
 import { appendTenantEvents } from '../outbox.ts';
+import { tenantStanding } from '../tenant-standing.ts';
 import type { Anchor } from './walk-chain.ts';
 
 /** A tenant's chain is anchored at most so often, in milliseconds. */
@@ -38,7 +39,9 @@ export async function anchorAudit(
   if (!chain) return null;
   const anchor = { number: chain.head_number, hash: chain.head_hash.toString('hex') };
   await tx.updateTable('audit_chains').set({ anchored_number: anchor.number, anchored_at: now }).execute();
-  await appendTenantEvents(tx, tenantId, [{ type: 'audit.anchored', data: { ...anchor } }], now);
+  // Of one that is deleted nobody is told any more, and no row is left.
+  if ((await tenantStanding(tx)).state !== 'deleted')
+    await appendTenantEvents(tx, tenantId, [{ type: 'audit.anchored', data: { ...anchor } }], now);
   await keep(anchor);
   return anchor;
 }

@@ -25,6 +25,12 @@ export async function setAuditRetention(tx: Tx, tenantId: string, seconds: numbe
     .execute();
 }
 
+/** Tenants that something is to be pruned of, those that rest or are deleted as well. */
+export async function tenantsWithAuditToPrune(store: Store): Promise<string[]> {
+  const { rows } = await sql<{ id: string }>`SELECT keyferry.tenants_with_audit_to_prune() AS id`.execute(store.global);
+  return rows.map((row) => row.id);
+}
+
 /**
  * Removes what is older than the tenant keeps: whole batches from the beginning of the chain, which is told in the log. The
  * database decides by its own clock what is old enough. Returns how many batches were removed, and whether there may be more.

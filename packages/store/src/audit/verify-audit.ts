@@ -61,12 +61,12 @@ async function* follow(store: Store, tenantId: string, walk: Walk): AsyncGenerat
   for (;;) {
     const page = await next;
     const last = page.at(-1);
-    if (!last) return null;
     // Postgres reads on while these are computed.
-    next = read(last.number);
+    if (last) next = read(last.number);
     const broken = walk.check(page);
     yield walk.counts().rows;
-    if (!broken) continue;
+    if (last && !broken) continue;
+    // Or is it, or all that was left, what was pruned meanwhile?
     const { pruned } = await store.inTenant(tenantId, chainEnds);
     if (pruned.number <= walk.at.number) return broken;
     walk.restart(pruned);

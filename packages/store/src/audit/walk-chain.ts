@@ -72,6 +72,8 @@ export function walkChain(tenantId: string, begin: Link, anchors: readonly Ancho
       batches = 0;
     },
     check(page) {
+      const begun = batches === 0 ? checkAnchors(at, null) : null;
+      if (begun) return begun;
       for (const batch of page) {
         const broken = checkBatch(batch);
         if (broken) return broken;
@@ -82,10 +84,6 @@ export function walkChain(tenantId: string, begin: Link, anchors: readonly Ancho
       return null;
     },
     end() {
-      if (batches === 0) {
-        const broken = checkAnchors(at, null);
-        if (broken) return broken;
-      }
       return highest > at.number ? brokenAt(at.number + 1, null, 'batches at the end of the chain are missing') : null;
     },
     counts: () => ({ from, rows, batches }),

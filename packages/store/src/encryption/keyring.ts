@@ -1,7 +1,7 @@
 import { accessRevisions } from '../access-revision.ts';
 import type { Store } from '../database.ts';
 import type { MasterKeys } from './master-keys.ts';
-import { type TenantKeys, TenantRing } from './tenant-keys.ts';
+import { isTenantGone, type TenantKeys, TenantRing } from './tenant-keys.ts';
 
 export interface Keyring {
   /**
@@ -63,14 +63,18 @@ export function createKeyring(store: Store, masterKeys: MasterKeys): KeyManager 
     }
   }
 
-  async function freshen(ring: TenantRing): Promise<void> {
+  async function freshen(tenantId: string, ring: TenantRing): Promise<void> {
     if (performance.now() - ring.checkedAt <= freshForMs) return;
     checking ??= check().finally(() => {
       checking = null;
     });
     await checking;
     if (!ring.behind) return;
-    await inTime(ring.load()).catch(() => {
+    await inTime(ring.load()).catch((error: unknown) => {
+      if (isTenantGone(error)) {
+        rings.delete(tenantId);
+        throw error;
+      }
       ring.checkedAt = performance.now() + patienceMs - freshForMs;
     });
   }
@@ -80,7 +84,7 @@ export function createKeyring(store: Store, masterKeys: MasterKeys): KeyManager 
     async ofTenant(tenantId) {
       const known = rings.get(tenantId);
       if (known) {
-        await freshen(known);
+        await freshen(tenantId, known);
         return await known.keys();
       }
       let ring = opening.get(tenantId);

@@ -68,15 +68,16 @@ async function tenantsToRewrap({ store, keyring }: RewrapOptions): Promise<strin
 }
 
 async function* rewrapTenant(options: RewrapOptions, tenantId: string): AsyncGenerator<RewrapProgress, RewrapProgress> {
-  const { store, keyring, signal } = options;
+  const { store, keyring, actorIn, now, signal } = options;
   const progress = { tenant_id: tenantId, wrapped: 0, resealed: 0, left: 0, failed: 0, destroyed: 0, retired: 0 };
   try {
-    progress.wrapped = await wrapAnew(store, keyring.masterKeys, tenantId, await rewrapRows(store, tenantId));
+    const before = await rewrapRows(store, tenantId);
+    const by = { actor: actorIn(tenantId), now: now() };
+    progress.wrapped = await wrapAnew(store, keyring.masterKeys, tenantId, before, by);
     const keyIds = await retiredKeys(await rewrapRows(store, tenantId), signal);
     if (keyIds.length > 0) {
       await keyring.refresh(tenantId);
-      const counts = await store.inTenant(tenantId, (tx) => countSealed(tx, keyIds));
-      progress.left = [...counts.values()].reduce((sum, count) => sum + count, 0);
+      progress.left = await beginResealing(options, tenantId, keyIds);
       let told = performance.now();
       for await (const { done, failed } of reseal(options, tenantId, keyIds, signal)) {
         progress.resealed += done;
@@ -96,6 +97,18 @@ async function* rewrapTenant(options: RewrapOptions, tenantId: string): AsyncGen
   }
   yield { ...progress };
   return progress;
+}
+
+/** How many ciphertexts are to be sealed anew, which the audit log tells before the first is. */
+async function beginResealing({ store, actorIn, now }: RewrapOptions, tenantId: string, data_keys: string[]) {
+  return await store.inTenant(tenantId, async (tx) => {
+    const counts = await countSealed(tx, data_keys);
+    const ciphertexts = [...counts.values()].reduce((sum, count) => sum + count, 0);
+    const details = { data_keys, ciphertexts };
+    const entry = { actor: actorIn(tenantId), action: 'encryption.resealed', target: 'ciphertexts', details };
+    if (ciphertexts > 0) await audit(tx, tenantId, entry, now());
+    return ciphertexts;
+  });
 }
 
 /** Waits for those that are about to be retired: until then nobody seals with the key that comes after. */

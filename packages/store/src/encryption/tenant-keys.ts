@@ -40,6 +40,10 @@ interface DataKey {
   goneAt: number | null;
 }
 
+/** Whether keys can't be read because their tenant is deleted. */
+export const isTenantGone = (error: unknown): boolean =>
+  error instanceof KeyferryError && error.code === 'tenant_not_found';
+
 /** The keys of one tenant as this process knows them. */
 export class TenantRing {
   readonly #store: Store;
@@ -65,9 +69,14 @@ export class TenantRing {
 
   /** Reads the keys again; for all who want it at a time once. Keys that are open stay so. */
   load(): Promise<void> {
-    this.#loading ??= this.#load().finally(() => {
-      this.#loading = null;
-    });
+    this.#loading ??= this.#load()
+      .catch((error: unknown) => {
+        if (isTenantGone(error)) this.#letGo();
+        throw error;
+      })
+      .finally(() => {
+        this.#loading = null;
+      });
     return this.#loading;
   }
 
@@ -132,17 +141,20 @@ export class TenantRing {
     let read = await readDataKeys(this.#store, this.#tenantId);
     if (await makeMissingKeys(this.#store, this.#masterKeys, this.#tenantId, read.rows))
       read = await readDataKeys(this.#store, this.#tenantId);
-    this.#destroyed = read.rows.some(({ destroyed }) => destroyed);
-    this.#take(this.#destroyed ? [] : read.rows);
-    if (this.#destroyed) {
-      this.#keys.clear();
-      this.#face = null;
-    }
+    if (read.rows.some(({ destroyed }) => destroyed)) this.#letGo();
+    else this.#take(read.rows);
     // Those that can't be opened now are tried again when they are needed.
     await Promise.all([...this.#keys.values()].map((key) => key.opened ?? this.#open(key).catch(() => null)));
     this.revision = read.revision;
     this.checkedAt = startedAt;
     this.behind = false;
+  }
+
+  /** Of keys that were destroyed, for good: also whoever works with them already opens nothing any more. */
+  #letGo(): void {
+    this.#destroyed = true;
+    this.#keys.clear();
+    this.#face = null;
   }
 
   #take(rows: readonly DataKeyRow[]): void {

@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import { audit } from '../audit/audit.ts';
 import type { Store } from '../database.ts';
 import { wrappingBinding } from './bindings.ts';
 import type { MasterKeys } from './master-keys.ts';
@@ -28,14 +29,15 @@ export async function rewrapRows(store: Store, tenantId: string): Promise<Rewrap
 }
 
 /**
- * Wraps data keys anew by the current master key where another one has; each only if it is still as it was read. Returns how
- * many were. Rejects as `MasterKeys.unwrap` does.
+ * Wraps data keys anew by the current master key where another one has; each only if it is still as it was read, which the
+ * audit log tells. Returns how many were. Rejects as `MasterKeys.unwrap` does.
  */
 export async function wrapAnew(
   store: Store,
   masterKeys: MasterKeys,
   tenantId: string,
   rows: readonly RewrapRow[],
+  { actor, now }: { actor: string; now: Date },
 ): Promise<number> {
   const { current } = masterKeys;
   const wanted = rows.filter(({ master_key_id }) => master_key_id !== current.id);
@@ -43,13 +45,18 @@ export async function wrapAnew(
   for (let start = 0; start < wanted.length; start += atATime) {
     const some = wanted.slice(start, start + atATime);
     const wrapped = await Promise.all(some.map((row) => wrapOne(masterKeys, tenantId, row)));
-    const { numAffectedRows = 0n } = await store.inTenant(tenantId, (tx) =>
-      sql`UPDATE encryption_keys e SET wrapped = w.wrapped, master_key_id = ${current.id}
+    done += await store.inTenant(tenantId, async (tx) => {
+      const { numAffectedRows } =
+        await sql`UPDATE encryption_keys e SET wrapped = w.wrapped, master_key_id = ${current.id}
         FROM unnest(${some.map(({ id }) => id)}::uuid[], ${some.map((row) => row.wrapped)}::bytea[], ${wrapped}::bytea[])
           AS w (id, before, wrapped)
-        WHERE e.id = w.id AND e.wrapped = w.before`.execute(tx),
-    );
-    done += Number(numAffectedRows);
+        WHERE e.id = w.id AND e.wrapped = w.before`.execute(tx);
+      const data_keys = Number(numAffectedRows ?? 0);
+      const details = { data_keys, master_key: current.id };
+      const entry = { actor, action: 'encryption.rewrapped', target: 'data keys', details };
+      if (data_keys > 0) await audit(tx, tenantId, entry, now);
+      return data_keys;
+    });
   }
   return done;
 }
