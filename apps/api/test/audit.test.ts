@@ -103,6 +103,18 @@ test('names that are listed, and changes that are followed, are told', async () 
   controller.abort();
 });
 
+test.each([
+  ['keys?prefix=bifrost/', 'keys.listed', 'bifrost/'],
+  ['keys', 'keys.listed', ''],
+  ['keys/bifrost/one', 'key.shown', 'bifrost/one'],
+  ['explain/bifrost/one', 'key.explained', 'bifrost/one'],
+  ['versions/bifrost/one', 'key.versions_listed', 'bifrost/one'],
+  ['backups?path=bifrost/one', 'backups.listed', 'bifrost/one'],
+])('what is shown of keys by /v1/%s is told', async (route, action, target) => {
+  const { answer, told } = await toldOf('GET', `/v1/${route}`);
+  expect([answer.status, told]).toEqual([200, [{ ...read, action, target }]]);
+});
+
 test('an act is told with the request it came of', async () => {
   const address = api.app.listeningOrigin;
   const answer = await fetch(`${address}/v1/audit/retention`, {

@@ -63,7 +63,8 @@ test('an operator who lacks a permission in a tenant is refused in its log, unde
 });
 
 test('an operator’s rotation and rewrap of a tenant’s data keys are in its log under an operator’s name', async () => {
-  const rotated = await toldOf('POST', '/v1/encryption/rotate', { tenant: 'acme' });
+  const headers = { 'x-keyferry-tenant': 'acme' };
+  const rotated = await toldOf('POST', '/v1/encryption/rotate', undefined, undefined, headers);
   expect(rotated).toMatchObject({
     status: 200,
     told: [{ tenant_id: acme, actor: 'operator:api-token', action: 'encryption.rotated' }],

@@ -153,6 +153,7 @@ test('functions across tenants return ids, and revisions, which tell nothing', a
     { name: 'tenants_to_purge', result: 'SETOF uuid' },
     { name: 'tenants_to_rewrap', result: 'SETOF uuid' },
     { name: 'tenants_with_audit_to_anchor', result: 'SETOF uuid' },
+    { name: 'tenants_with_audit_to_prune', result: 'SETOF uuid' },
     { name: 'tenants_with_due_notices', result: 'SETOF uuid' },
     { name: 'tenants_with_notices_to_collect', result: 'SETOF uuid' },
     { name: 'tenants_with_open_cycles', result: 'SETOF uuid' },

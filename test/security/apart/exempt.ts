@@ -60,6 +60,7 @@ export const exempt: Record<string, string> = {
   tenantsDue: acrossTenants,
   tenantsToAnchor: acrossTenants,
   tenantsToPurge: acrossTenants,
+  tenantsWithAuditToPrune: acrossTenants,
   tenantsWithDueNotices: acrossTenants,
   tenantsWithNoticesToCollect: acrossTenants,
   tenantsWithOpenCycles: acrossTenants,

@@ -1,10 +1,10 @@
 import { backupPage, backupQuery, restoredAnswer, restoreRequest } from '@keyferry/contracts';
 import { restoreBackup } from '@keyferry/pipeline';
-import { listBackups } from '@keyferry/store';
+import { listBackups, type Tx } from '@keyferry/store';
 import { z } from 'zod';
 import { backendNames } from '../answers/backend-names.ts';
 import { showBackup } from '../answers/backup.ts';
-import type { Api, ApiOptions } from '../create-api.ts';
+import type { Api, RouteOptions } from '../create-api.ts';
 import { cursorsOf } from '../cursor.ts';
 import { responses } from '../responses.ts';
 import { backendToList, visiblePage } from '../visible-page.ts';
@@ -15,8 +15,8 @@ const tags = ['backups'];
 const place = z.tuple([z.iso.datetime(), z.uuid()]);
 
 /** Values that were kept aside when their keys were deprecated. */
-export function backupRoutes(app: Api, options: ApiOptions): void {
-  const { store, keyring, secrets } = options;
+export function backupRoutes(app: Api, options: RouteOptions): void {
+  const { store, keyring, secrets, told } = options;
 
   app.get(
     '/backups',
@@ -35,7 +35,7 @@ export function backupRoutes(app: Api, options: ApiOptions): void {
       const path = query.path === undefined ? undefined : checkedPath(query.path);
       const cursors = cursorsOf({ keyring, tenantId: identity.tenantId }, { list: 'backups', place });
       const after = cursor === undefined ? null : await cursors.decode(cursor);
-      return await store.inTenant(identity.tenantId, async (tx) => {
+      const page = async (tx: Tx) => {
         const backendId = backend && (await backendToList(request, tx, backend));
         if (backendId === null) return { items: [], next_cursor: null };
         const nameOf = await backendNames(tx);
@@ -54,7 +54,10 @@ export function backupRoutes(app: Api, options: ApiOptions): void {
           isVisible: (backup) => request.may('list', backup.local_path),
           show: (backup) => showBackup(backup, nameOf),
         });
-      });
+      };
+      return await told.read(request, { action: 'backups.listed', target: path ?? '' }, () =>
+        store.inTenant(identity.tenantId, page),
+      );
     },
   );
 

@@ -1,9 +1,9 @@
 import { explanation, keyDetails, keyPage, keyQuery } from '@keyferry/contracts';
-import { dependentsOf, getPermittedKey, listKeys } from '@keyferry/store';
+import { dependentsOf, getPermittedKey, listKeys, type Tx } from '@keyferry/store';
 import { z } from 'zod';
 import { backendNames } from '../answers/backend-names.ts';
 import { showKey } from '../answers/key.ts';
-import type { Api, ApiOptions } from '../create-api.ts';
+import type { Api, RouteOptions } from '../create-api.ts';
 import { cursorsOf } from '../cursor.ts';
 import { explain } from '../explain.ts';
 import { responses } from '../responses.ts';
@@ -14,7 +14,7 @@ const tags = ['keys'];
 const place = z.tuple([z.string()]);
 
 /** What is known of keys. Values are never part of it. */
-export function keyRoutes(app: Api, { store, keyring, now }: ApiOptions): void {
+export function keyRoutes(app: Api, { store, keyring, now, told }: RouteOptions): void {
   app.get(
     '/keys',
     {
@@ -31,7 +31,7 @@ export function keyRoutes(app: Api, { store, keyring, now }: ApiOptions): void {
       const { limit, cursor, state, backend, prefix, problems, overdue } = query;
       const cursors = cursorsOf({ keyring, tenantId: identity.tenantId }, { list: 'keys', place });
       const after = cursor === undefined ? null : await cursors.decode(cursor);
-      return await store.inTenant(identity.tenantId, async (tx) => {
+      const page = async (tx: Tx) => {
         const backendId = backend && (await backendToList(request, tx, backend));
         if (backendId === null) return { items: [], next_cursor: null };
         const nameOf = await backendNames(tx);
@@ -53,7 +53,10 @@ export function keyRoutes(app: Api, { store, keyring, now }: ApiOptions): void {
           isVisible: (key) => request.may('list', key.local_path),
           show: (key) => showKey(key, nameOf),
         });
-      });
+      };
+      return await told.read(request, { action: 'keys.listed', target: prefix ?? '' }, () =>
+        store.inTenant(identity.tenantId, page),
+      );
     },
   );
 
@@ -71,10 +74,13 @@ export function keyRoutes(app: Api, { store, keyring, now }: ApiOptions): void {
     async (request) => {
       const asked = pathOf(request.params);
       refuseUnlessId(request, 'list', asked);
-      return await store.inTenant(request.identity.tenantId, async (tx) => {
+      const details = async (tx: Tx) => {
         const key = await getPermittedKey(tx, asked, (path) => request.may('list', path));
         return { ...showKey(key, await backendNames(tx)), credentials_of: await dependentsOf(tx, key.local_path) };
-      });
+      };
+      return await told.read(request, { action: 'key.shown', target: asked }, () =>
+        store.inTenant(request.identity.tenantId, details),
+      );
     },
   );
 
@@ -93,7 +99,9 @@ export function keyRoutes(app: Api, { store, keyring, now }: ApiOptions): void {
       const asked = pathOf(request.params);
       refuseUnlessId(request, 'list', asked);
       const mayList = (path: string) => request.may('list', path);
-      return await store.inTenant(request.identity.tenantId, (tx) => explain(tx, asked, { mayList, now: now() }));
+      return await told.read(request, { action: 'key.explained', target: asked }, () =>
+        store.inTenant(request.identity.tenantId, (tx) => explain(tx, asked, { mayList, now: now() })),
+      );
     },
   );
 }

@@ -1,16 +1,16 @@
 import { keyVersions, rollbackRequest, rolledBackAnswer } from '@keyferry/contracts';
 import { rollBackKey } from '@keyferry/pipeline';
-import { getPermittedKey, listVersions } from '@keyferry/store';
+import { getPermittedKey, listVersions, type Tx } from '@keyferry/store';
 import { showVersions } from '../answers/key-versions.ts';
-import type { Api, ApiOptions } from '../create-api.ts';
+import type { Api, RouteOptions } from '../create-api.ts';
 import { responses } from '../responses.ts';
 import { byPathOrId, pathOf, refuseUnlessId } from './key-path.ts';
 
 const tags = ['keys'];
 
 /** The values a key has had, by their numbers alone. */
-export function versionRoutes(app: Api, options: ApiOptions): void {
-  const { store, secrets } = options;
+export function versionRoutes(app: Api, options: RouteOptions): void {
+  const { store, secrets, told } = options;
 
   app.get(
     '/versions/*',
@@ -26,10 +26,13 @@ export function versionRoutes(app: Api, options: ApiOptions): void {
     async (request) => {
       const asked = pathOf(request.params);
       refuseUnlessId(request, 'list', asked);
-      return await store.inTenant(request.identity.tenantId, async (tx) => {
+      const versions = async (tx: Tx) => {
         const key = await getPermittedKey(tx, asked, (path) => request.may('list', path));
         return showVersions(key, await listVersions(tx, key.id));
-      });
+      };
+      return await told.read(request, { action: 'key.versions_listed', target: asked }, () =>
+        store.inTenant(request.identity.tenantId, versions),
+      );
     },
   );
 
