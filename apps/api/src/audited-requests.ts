@@ -64,7 +64,8 @@ export function auditRequests({ audit, auditReads, log, now }: AuditOptions): Re
       try {
         result = await work();
       } catch (error) {
-        await write(request, [rowOf(request, what, codeOf(error))]);
+        // Of a database that is away nothing was read, and it takes no row.
+        if (codeOf(error) !== 'database_unavailable') await write(request, [rowOf(request, what, codeOf(error))]);
         throw error;
       }
       await write(request, [rowOf(request, what, null)]);

@@ -170,9 +170,14 @@ describe('refusals', () => {
 
 describe('the log', () => {
   test('is listed by what is asked, a page at a time, and that is told too', async () => {
-    const page = auditPage.parse((await api.call('GET', '/v1/audit?path=bifrost/one&outcome=read&limit=1')).body);
+    const page = auditPage.parse(
+      (await api.call('GET', '/v1/audit?path=bifrost/one&action=secret.read&outcome=read&limit=1')).body,
+    );
     expect(page.items).toMatchObject([{ actor: 'api-token', action: 'secret.read', target: 'bifrost/one' }]);
-    const next = await api.call('GET', `/v1/audit?path=bifrost/one&outcome=read&limit=1&cursor=${page.next_cursor}`);
+    const next = await api.call(
+      'GET',
+      `/v1/audit?path=bifrost/one&action=secret.read&outcome=read&limit=1&cursor=${page.next_cursor}`,
+    );
     expect(next.body.items).toHaveLength(1);
     expect(next.body.items[0]).not.toEqual(page.items[0]);
     const { told } = await toldOf('GET', '/v1/audit?prefix=bifrost/&actor=api-token&since=2026-01-01T00:00:00Z');
